@@ -1,0 +1,1 @@
+"""The instructor's side: release assignments, collect and grade submissions, report to the class."""

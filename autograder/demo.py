@@ -1,0 +1,76 @@
+"""A demonstration class, generated from the task records: the solution, a blank, mistakes that students make, broken code."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from neuralnotes import tasks
+from neuralnotes.tasks import Misconception, Task
+from neuralnotes.tasks.records import source_of
+
+from .assignments import SOLUTIONS, prepare_course, read_source
+
+
+def with_answers(notebook: NotebookNode, answers: dict[str, str]) -> NotebookNode:
+    """A copy of a notebook in which some solution cells hold other code.
+
+    Args:
+        notebook: An assignment, with or without solutions.
+        answers: Source by task id.
+    """
+    result = copy.deepcopy(notebook)
+    for cell in result.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        task_id = grade_id.removesuffix("-solution")
+        if grade_id.endswith("-solution") and task_id in answers:
+            cell.source = answers[task_id]
+    return result
+
+
+def wrong_source(task: Task, misconception: Misconception) -> str:
+    """Source of a misconception, under the name that the task asks for."""
+    return re.sub(r"\bdef\s+\w+\(", f"def {task.id}(", source_of(misconception.wrong), count=1)
+
+
+def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
+    """The demonstration submissions to an assignment, by student."""
+    import tempfile
+
+    solved = read_source(slug, solutions)
+    with tempfile.TemporaryDirectory() as folder:
+        blank = prepare_course(slug, Path(folder), solutions)
+    records = tasks.assignment(slug)
+    first = records[0].id
+    students = {
+        "ada": solved,
+        "blank": blank,
+        "syntax-error": with_answers(solved, {first: f"def {first}(:\n    return"}),
+        "endless-loop": with_answers(solved, {first: f"def {first}(*arguments, **keywords):\n    while True:\n        pass"}),
+    }
+    # one student per rank of misconception: the first mistake of every task, the second of every task, ...
+    for rank in range(max(len(task.misconceptions) for task in records)):
+        answers = {
+            task.id: wrong_source(task, task.misconceptions[rank])
+            for task in records
+            if rank < len(task.misconceptions)
+        }
+        students[f"mistakes-{rank + 1}"] = with_answers(solved, answers)
+    return students
+
+
+def write_class(slug: str, folder: Path, solutions: Path = SOLUTIONS) -> list[str]:
+    """Write the demonstration class as ``<folder>/<student>/<slug>/<slug>.ipynb``.
+
+    Returns:
+        The students' names.
+    """
+    students = class_of(slug, solutions)
+    for name, notebook in students.items():
+        path = Path(folder) / name / slug / f"{slug}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+    return sorted(students)

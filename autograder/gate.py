@@ -1,0 +1,165 @@
+"""The gate: from whatever a student handed in to a clean notebook, or a reason why there is none.
+
+A submission is never trusted: only the *source* of known solution cells and of the student's own code and Markdown cells
+survives. Everything else (the locked cells, tags, metadata, outputs, ids, the order of the assignment's cells) comes from
+the release.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+MAX_BYTES = 20 * 2**20
+MAX_CELLS = 2_000
+MAX_SOURCE = 200_000  # characters of one cell
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A submission after the gate.
+
+    Attributes:
+        notebook: The clean notebook; the release itself when there is nothing to read.
+        verdict: "" when it was read, else ``missing`` or ``unreadable``.
+        reason: Why it could not be read.
+        notes: What was repaired, for the instructor.
+    """
+
+    notebook: NotebookNode
+    verdict: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_submission(folder: Path, slug: str, release: NotebookNode) -> Gated:
+    """Read ``<folder>/<slug>.ipynb`` and rebuild it from the release."""
+    path = Path(folder) / f"{slug}.ipynb"
+
+    def refuse(verdict: str, reason: str) -> Gated:
+        return Gated(copy.deepcopy(release), verdict, reason)
+
+    try:
+        # a symbolic link is refused at every step of the way: it could point to anything
+        for step in (Path(folder), path):
+            if os.path.islink(step):
+                return refuse("unreadable", f"{step.name} is a symbolic link, not a file")
+        if not path.exists():
+            others = sorted(p.name for p in Path(folder).iterdir()) if Path(folder).is_dir() else []
+            found = f"; found {', '.join(others[:5])}" if others else ""
+            return refuse("missing", f"no {slug}.ipynb was handed in{found}")
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return refuse("unreadable", f"{path.name} is not a file")
+        if path.stat().st_size > MAX_BYTES:
+            return refuse("unreadable", f"{path.name} has {path.stat().st_size / 2**20:.0f} MB; the limit is {MAX_BYTES // 2**20}")
+        data = path.read_bytes()
+    except OSError as error:
+        return refuse("unreadable", f"{path.name} cannot be read: {error.strerror}")
+    if not data.strip():
+        return refuse("unreadable", f"{path.name} is empty")
+    try:
+        raw = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return refuse("unreadable", f"{path.name} is not UTF-8 text")
+    except (ValueError, RecursionError) as error:
+        return refuse("unreadable", f"{path.name} is not JSON: {str(error)[:100]}")
+    problem = shape_problem(raw)
+    if problem:
+        return refuse("unreadable", f"{path.name} is not a notebook: {problem}")
+    notebook, notes = rebuild(raw, release)
+    return Gated(notebook, notes=tuple(notes))
+
+
+def shape_problem(raw) -> str:
+    """What keeps parsed JSON from being a notebook of format 4, or nothing."""
+    if not isinstance(raw, dict):
+        return "its top level is no object"
+    if raw.get("nbformat") != 4:
+        return f"its format is {str(raw.get('nbformat'))[:20]}; save it as nbformat 4 (any Jupyter since 2015)"
+    if not isinstance(raw.get("cells"), list):
+        return "it has no list of cells"
+    if len(raw["cells"]) > MAX_CELLS:
+        return f"it has {len(raw['cells'])} cells; the limit is {MAX_CELLS}"
+    return ""
+
+
+def cell_source(cell) -> str | None:
+    """The source of a raw cell, or None when it has none that can be used."""
+    if not isinstance(cell, dict):
+        return None
+    source = cell.get("source", "")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str) or len(source) > MAX_SOURCE:
+        return None
+    return source.encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be written again
+
+
+def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """Put a submission's answers and own cells into a fresh copy of the release.
+
+    Args:
+        raw: The submission as parsed JSON, of the right outer shape.
+        release: The release notebook.
+
+    Returns:
+        The clean notebook and notes on what was repaired.
+    """
+    notebook, notes = copy.deepcopy(release), []
+    template = {c.metadata["nbgrader"]["grade_id"]: c for c in notebook.cells if "nbgrader" in c.metadata}
+    released_sources = {c.source for c in notebook.cells if "nbgrader" not in c.metadata and c.cell_type == "markdown"}
+    released_code = {c.id: c.source for c in notebook.cells if "nbgrader" not in c.metadata and c.cell_type == "code"}
+    answered: set[str] = set()
+    own: dict[str, list[NotebookNode]] = {}  # cells of the student, by the id of the template cell that they follow
+    anchor = ""
+    count = 0
+    for index, cell in enumerate(raw["cells"]):
+        source = cell_source(cell)
+        if source is None:
+            notes.append(f"cell {index + 1} has no readable source")
+            continue
+        marks = cell.get("metadata")
+        marks = marks.get("nbgrader") if isinstance(marks, dict) else None
+        grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
+        known = template.get(grade_id) if isinstance(grade_id, str) else None
+        if known is not None and known.metadata["nbgrader"]["solution"] and grade_id not in answered:
+            answered.add(grade_id)
+            known.source = source
+            anchor = known.id
+            continue
+        if known is not None and not known.metadata["nbgrader"]["solution"]:
+            anchor = known.id
+            continue  # a locked cell: the release's stands
+        if known is not None:
+            notes.append(f"cell {index + 1} repeats {grade_id!r}: kept as the student's own cell")
+        cell_id = cell.get("id") if isinstance(cell.get("id"), str) else ""
+        if cell_id in released_code:
+            # a play cell of the release, perhaps changed: the student's version takes its place
+            next(c for c in notebook.cells if c.id == cell_id).source = source
+            del released_code[cell_id]
+            anchor = cell_id
+            continue
+        kind = cell.get("cell_type")
+        if kind not in ("code", "markdown") or not source.strip() or (kind == "markdown" and source in released_sources):
+            continue
+        count += 1
+        make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+        own.setdefault(anchor, []).append(make(source, id=f"own-{count}"))
+    for grade_id, cell in template.items():
+        if cell.metadata["nbgrader"]["solution"] and grade_id not in answered:
+            notes.append(f"the cell {grade_id!r} is gone")
+            if cell.cell_type == "code":
+                cell.source = ""  # its function may stand in a cell of the student's own; the stub must not overwrite it
+    cells = list(own.get("", []))
+    for cell in notebook.cells:
+        cells += [cell, *own.get(cell.id, [])]
+    notebook.cells = cells
+    return notebook, notes

@@ -1,0 +1,156 @@
+"""Plain values to bytes and back: what crosses between the judge and the student's process.
+
+Numbers, strings, None, arrays of numbers or bools, and tuples, lists and dicts (str keys) of them. Never pickle:
+decoding runs no code, so the judge can read what a hostile process wrote. Anything else becomes ``Opaque``, which names
+its type. This module imports NumPy and the standard library only, because the student's process loads it too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_DEPTH = 20
+MAX_ITEMS = 200_000
+
+
+class WireError(ValueError):
+    """The bytes are not an encoded value."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Stands for a value that cannot cross: an object of another type."""
+
+    type_name: str
+
+
+def encode(value) -> bytes:
+    """Encode a value; what cannot cross is replaced by ``Opaque``."""
+    blobs: list[bytes] = []
+    tree = _tree(value, blobs, 0)
+    header = json.dumps({"tree": tree, "blobs": [len(blob) for blob in blobs]}).encode()
+    return len(header).to_bytes(8, "big") + header + b"".join(blobs)
+
+
+def decode(data: bytes):
+    """Decode bytes made by ``encode``. Arrays are fresh and writable.
+
+    Raises:
+        WireError: The bytes are malformed.
+    """
+    try:
+        size = int.from_bytes(data[:8], "big")
+        header = json.loads(data[8 : 8 + size].decode())
+        blobs, position = [], 8 + size
+        for length in header["blobs"]:
+            if not isinstance(length, int) or length < 0:
+                raise WireError("a blob has no valid length")
+            blobs.append(data[position : position + length])
+            position += length
+        if position != len(data):
+            raise WireError("the lengths do not add up")
+        return _value(header["tree"], blobs, 0)
+    except WireError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError, MemoryError) as error:
+        raise WireError(f"malformed value: {type(error).__name__}") from error
+
+
+def fresh(value):
+    """A deep copy by way of the wire: what the student's process would receive."""
+    return decode(encode(value))
+
+
+def _tree(value, blobs: list[bytes], depth: int):
+    if depth > MAX_DEPTH:
+        return ["opaque", "structure nested too deeply"]
+    if value is None:
+        return ["none"]
+    kind = type(value)  # exact types: a subclass may lie about itself
+    if kind is bool:
+        return ["bool", value]
+    if kind is int:
+        return ["int", hex(value)] if abs(value) < 2**4096 else ["opaque", "enormous int"]
+    if kind is float:
+        return ["float", value.hex()]
+    if kind is str:
+        return ["str", value]
+    if kind is np.ndarray:
+        if value.dtype.kind not in "biufc":
+            return ["opaque", f"array of dtype {value.dtype}"]
+        contiguous = value.flags.c_contiguous or value.flags.f_contiguous
+        order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+        blobs.append(value.tobytes(order=order))
+        layout = order if contiguous else "strided"
+        return ["array", value.dtype.str, list(value.shape), layout, len(blobs) - 1]
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
+        blobs.append(value.tobytes())
+        return ["scalar", value.dtype.str, len(blobs) - 1]
+    if kind in (tuple, list):
+        if len(value) > MAX_ITEMS:
+            return ["opaque", f"{kind.__name__} of {len(value)} items"]
+        return [kind.__name__, [_tree(item, blobs, depth + 1) for item in value]]
+    if kind is dict and all(type(key) is str for key in value):
+        if len(value) > MAX_ITEMS:
+            return ["opaque", f"dict of {len(value)} items"]
+        return ["dict", [[key, _tree(item, blobs, depth + 1)] for key, item in value.items()]]
+    if kind is Opaque:
+        return ["opaque", value.type_name]
+    return ["opaque", str(kind.__name__)[:100]]
+
+
+def _dtype(text) -> np.dtype:
+    if not isinstance(text, str) or len(text) > 8:
+        raise WireError("not a dtype")
+    dtype = np.dtype(text)
+    if dtype.kind not in "biufc":
+        raise WireError(f"dtype {dtype} does not cross")
+    return dtype
+
+
+def _value(tree, blobs: list[bytes], depth: int):
+    if depth > MAX_DEPTH or not isinstance(tree, list) or not tree:
+        raise WireError("not a value")
+    kind, *rest = tree
+    if kind == "none":
+        return None
+    if kind == "bool":
+        return bool(rest[0])
+    if kind == "int":
+        return int(rest[0], 16)
+    if kind == "float":
+        return float.fromhex(rest[0])
+    if kind == "str":
+        return str(rest[0])
+    if kind == "opaque":
+        return Opaque(str(rest[0])[:200])
+    if kind == "scalar":
+        dtype = _dtype(rest[0])
+        if len(blobs[rest[1]]) != dtype.itemsize:
+            raise WireError("a scalar has the wrong size")
+        return np.frombuffer(blobs[rest[1]], dtype)[0]
+    if kind == "array":
+        text, shape, layout, index = rest
+        dtype = _dtype(text)
+        if not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise WireError("a shape has to hold sizes")
+        if math.prod(shape) * dtype.itemsize != len(blobs[index]):
+            raise WireError("an array has the wrong size")
+        order = "F" if layout == "F" else "C"
+        array = np.frombuffer(blobs[index], dtype).reshape(shape, order=order).copy(order=order)
+        if layout == "strided" and array.ndim:
+            # the argument was a non-contiguous view, so the function gets one: every other item of a wider array
+            wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), dtype)
+            wide[..., ::2] = array
+            return wide[..., ::2]
+        return array
+    if kind in ("tuple", "list"):
+        items = [_value(item, blobs, depth + 1) for item in rest[0]]
+        return tuple(items) if kind == "tuple" else items
+    if kind == "dict":
+        return {str(key): _value(item, blobs, depth + 1) for key, item in rest[0]}
+    raise WireError(f"unknown kind {kind!r}")
