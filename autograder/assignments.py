@@ -162,7 +162,8 @@ def solution_functions(slug: str, solutions: Path = SOLUTIONS) -> dict:
 
 def fingerprint(slug: str, solutions: Path = SOLUTIONS) -> str:
     """Hash of everything that a release is made of."""
-    return hashlib.sha256(nbformat.writes(read_source(slug, solutions)).encode()).hexdigest()
+    generator = Path(__file__).read_text(encoding="utf-8")
+    return hashlib.sha256((generator + nbformat.writes(read_source(slug, solutions))).encode()).hexdigest()
 
 
 def course_config(course: Path):
@@ -243,10 +244,12 @@ def notebook_text(notebook: NotebookNode) -> str:
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def release_text(slug: str, solutions: Path = SOLUTIONS) -> str:
-    """The notebook that students get, as the text of its file."""
+def released(slug: str, solutions: Path = SOLUTIONS) -> NotebookNode:
+    """The notebook that students get. The course's own is kept in ``_build/course`` until its source changes."""
+    if Path(solutions) == SOLUTIONS:
+        return prepare_course(slug, ROOT / "_build" / "course", solutions)
     with tempfile.TemporaryDirectory() as folder:
-        return notebook_text(prepare_course(slug, Path(folder), solutions))
+        return prepare_course(slug, Path(folder), solutions)
 
 
 def release(slug: str, exercises: Path = EXERCISES, solutions: Path = SOLUTIONS) -> Path:
@@ -255,7 +258,7 @@ def release(slug: str, exercises: Path = EXERCISES, solutions: Path = SOLUTIONS)
     Returns:
         The notebook's path. The file is written only when its content changes.
     """
-    text = release_text(slug, solutions)
+    text = notebook_text(released(slug, solutions))
     path = Path(exercises) / slug / f"{slug}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -266,4 +269,4 @@ def release(slug: str, exercises: Path = EXERCISES, solutions: Path = SOLUTIONS)
 def in_step(slug: str, exercises: Path = EXERCISES, solutions: Path = SOLUTIONS) -> bool:
     """Whether the notebook in ``exercises/`` is the one that ``solutions/`` gives."""
     path = Path(exercises) / slug / f"{slug}.ipynb"
-    return path.is_file() and path.read_text(encoding="utf-8") == release_text(slug, solutions)
+    return path.is_file() and path.read_text(encoding="utf-8") == notebook_text(released(slug, solutions))

@@ -12,7 +12,7 @@ from neuralnotes import tasks
 from neuralnotes.tasks import Misconception, Task
 from neuralnotes.tasks.records import source_of
 
-from .assignments import SOLUTIONS, prepare_course, read_source
+from .assignments import SOLUTIONS, read_source, released
 
 
 def with_answers(notebook: NotebookNode, answers: dict[str, str]) -> NotebookNode:
@@ -38,11 +38,8 @@ def wrong_source(task: Task, misconception: Misconception) -> str:
 
 def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
     """The demonstration submissions to an assignment, by student."""
-    import tempfile
-
     solved = read_source(slug, solutions)
-    with tempfile.TemporaryDirectory() as folder:
-        blank = prepare_course(slug, Path(folder), solutions)
+    blank = released(slug, solutions)
     records = tasks.assignment(slug)
     first = records[0].id
     students = {

@@ -1,8 +1,8 @@
 """Mutation test of the grader: which small slips in the solutions would still get full marks?
 
 ``python -m tests.mutation [ASSIGNMENT ...]`` changes one thing at a time in the solution of every task (an operator, a
-comparison, a constant, an axis, a sign, a dropped statement) and grades the result like a submission. A mutant that keeps
-full marks is a hole in the cases, unless it computes the same thing; those are listed, with the reason, in
+comparison, a constant, an axis, a sign, a dropped statement) and grades the result like a submission. A mutant that
+keeps full marks is a hole in the cases, unless it computes the same thing; those are listed, with the reason, in
 ``tests/tasks/equivalent_mutants.py``.
 """
 
@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import nbformat
-
-from autograder import assignments, judge
 from neuralnotes import tasks
 from neuralnotes.tasks.judging import Judge
+
+from autograder import assignments, judge
 
 BINARY = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.Mult,

@@ -67,7 +67,8 @@ def read_concepts(path: Path) -> list[Concept]:
         reader = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
         if missing:
-            raise ValueError(f"{path}: column {', '.join(missing)} is missing; the first line must be {','.join(COLUMNS)}")
+            first = ",".join(COLUMNS)
+            raise ValueError(f"{path}: column {', '.join(missing)} is missing; the first line must be {first}")
         concepts: dict[str, Concept] = {}
         for row in reader:
             where = f"{path}, line {reader.line_num}"
@@ -156,7 +157,8 @@ def check_duplicates(app: Sphinx, env: BuildEnvironment) -> None:
     pages = [Path(env.doc2path(name)) for name in env.found_docs]
     duplicates = find_duplicates((page for page in pages if page.suffix == ".md"), load(env))
     if duplicates:
-        raise ExtensionError("concept-index: one passage per concept, please; rename or remove a label: " + "; ".join(duplicates))
+        problem = "concept-index: a concept has one passage; rename or remove a label: "
+        raise ExtensionError(problem + "; ".join(duplicates))
 
 
 def pages_with_index(app: Sphinx, env: BuildEnvironment) -> list[str]:

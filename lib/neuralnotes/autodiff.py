@@ -356,7 +356,7 @@ def _pair(op: str, a, b) -> tuple[Value, Value]:
 
 
 def _accumulate(node: Value, share: torch.Tensor) -> None:
-    """Add to a gradient, summed over the axes along which the node was stretched."""
+    """Add to a gradient, summed over the axes that broadcasting stretched."""
     new = share.ndim - node.data.ndim  # axes that broadcasting put in front
     stretched = [new + i for i, size in enumerate(node.shape)
                  if size == 1 and share.shape[new + i] != 1]

@@ -45,9 +45,16 @@ def check(task_id: str, function: Callable) -> None:
 
 
 def report(result: Result) -> str:
-    """The table of cases, as text."""
+    """The table of cases, as text.
+
+    Args:
+        result: A judgement of the visible cases.
+
+    Returns:
+        What to fix, for a person to read: a line per case, and the hint when the mistake is a known one.
+    """
     if result.verdict == "missing":
-        return f"{result.task}: not written yet. Replace `raise NotImplementedError()` by your code, then run this again."
+        return f"{result.task}: not written yet. Replace `raise NotImplementedError()` by your code and run this again."
     width = max((len(case.name) for case in result.cases), default=0)
     lines = [f"{result.task}: {sum(case.ok for case in result.cases)} of {len(result.cases)} visible cases right"]
     for case in result.cases:

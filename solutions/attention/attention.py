@@ -45,7 +45,7 @@ except ImportError as error:
     raise ImportError("the course's library is missing: install the course (make course), then restart") from error
 
 plots.use_style()
-print(f"Ready: Python {sys.version.split()[0]}, NumPy {np.__version__}, {len(date_reader.parameters())} trained arrays.")
+print(f"Ready: Python {sys.version.split()[0]}, NumPy {np.__version__}, {len(date_reader.parameters())} arrays.")
 
 # %% [markdown]
 # ## 1. Softmax

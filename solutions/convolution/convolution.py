@@ -24,10 +24,10 @@
 # | in your own words | two written answers | 20 | 4 |
 # | **together** | | **230** | **30** |
 #
-# **How the checks work.** Each task ends with a cell that calls `check`. It runs your function on visible cases and prints a
-# table: what went well, and for the rest the largest error, its place, both values and often a hint. The grader runs
-# the same cases and more, among them edge cases. When only edge cases fail, half of the points remain. Each function is
-# judged by itself.
+# **How the checks work.** Each task ends with a cell that calls `check`. It runs your function on visible cases and
+# prints a table: what went well, and for the rest the largest error, its place, both values and often a hint. The
+# grader runs the same cases and more, among them edge cases. When only edge cases fail, half of the points remain.
+# Each function is judged by itself.
 #
 # **Rules.**
 #
@@ -35,18 +35,19 @@
 #   `typing`, `operator` and `numbers`.
 # - Do not write to the arguments: the caller still needs them. They may be views that are not contiguous.
 # - `float64` in gives `float64` out. `float32` in may give either.
-# - You may call functions that you wrote earlier. The model solutions do not, so that a mistake costs its own task only.
-# - **Every function raises `ValueError`** when the windows do not fit exactly (the stride does not divide, or the kernel
-#   is larger than the padded image), when a kernel or a stride is less than 1, and when a padding is less than 0.
+# - You may call functions that you wrote earlier. The model solutions do not: then a mistake costs its own task only.
+# - **Every function raises `ValueError`** when the windows do not fit exactly (the stride does not divide, or the
+#   kernel is larger than the padded image), when a kernel or a stride is less than 1, and when a padding is less
+#   than 0.
 #
-# Letters in shapes: `N` images, `C` channels, `H` rows, `W` columns; `K` filters of `FH` rows and `FW` columns; `OH` and
-# `OW` are the rows and columns of the result.
+# Letters in shapes: `N` images, `C` channels, `H` rows, `W` columns; `K` filters of `FH` rows and `FW` columns; `OH`
+# and `OW` are the rows and columns of the result.
 
 # %% nbgrader={"grade_id": "setup", "locked": true}
-try:
-    import matplotlib.pyplot as plt
-    import numpy as np
+import matplotlib.pyplot as plt
+import numpy as np
 
+try:
     from neuralnotes import check, data, plots
 except ImportError as error:
     raise ImportError(
@@ -69,9 +70,9 @@ plots.image_row([data.photograph()])
 #
 # Difficulty 1 of 5, 10 minutes, 1 point.
 #
-# Along one axis an input has `size` cells. Put `padding` zeros at each of its two ends. A window of `kernel` cells starts at
-# the first cell and moves by `stride` until it ends exactly at the last one. Return the number of places where it
-# stands, as an `int`.
+# Along one axis an input has `size` cells. Put `padding` zeros at each of its two ends. A window of `kernel` cells
+# starts at the first cell and moves by `stride` until it ends exactly at the last one. Return the number of places
+# where it stands, as an `int`.
 #
 # Example: size 7, kernel 3, stride 2 gives windows at 0, 2 and 4, so the result is 3. Size 7, kernel 2, stride 3 gives
 # windows at 0 and 3; the second ends at cell 4 and a third does not fit: `ValueError`. (Libraries often round down here
@@ -132,8 +133,8 @@ for row, kernel in enumerate(kernels):
         except ValueError:
             pass  # stays empty
 figure, ax = plt.subplots(figsize=(3.2, 3.8))
+ax.set(xlabel="stride", ylabel="kernel", title="output size for 7 cells")
 plots.heatmap(ax, sizes, row_labels=kernels, column_labels=strides, number_format=".0f")
-ax.set(xlabel="stride", ylabel="kernel", title="output size for 7 cells");
 
 # %% nbgrader={"grade_id": "conv_output_size", "grade": true}
 check("conv_output_size", conv_output_size)
@@ -152,8 +153,8 @@ check("conv_output_size", conv_output_size)
 #
 # Deep learning calls this a convolution. Strictly it is a *cross-correlation*: the kernel is not flipped.
 #
-# Example: one image with the rows `1 2 3`, `4 5 6`, `7 8 9`, one kernel with the rows `1 0` and `0 -2`, bias 0.5. The first
-# output is $1\cdot 1 - 2\cdot 5 + 0.5 = -8.5$; all four are `-8.5 -9.5` and `-11.5 -12.5`.
+# Example: one image with the rows `1 2 3`, `4 5 6`, `7 8 9`, one kernel with the rows `1 0` and `0 -2`, bias 0.5. The
+# first output is $1\cdot 1 - 2\cdot 5 + 0.5 = -8.5$; all four are `-8.5 -9.5` and `-11.5 -12.5`.
 #
 # `ValueError` as in the rules above. Loops are welcome here; speed comes later.
 #
@@ -196,12 +197,14 @@ def conv2d_forward(x, w, b, stride=1, padding=0):
     [[-8.5, -9.5], [-11.5, -12.5]]
     """
     ### BEGIN SOLUTION
-    rooms = [size + 2 * padding - kernel for size, kernel in zip(x.shape[2:], w.shape[2:], strict=True)]
-    if min(w.shape[2:]) < 1 or stride < 1 or padding < 0 or min(rooms) < 0 or any(room % stride for room in rooms):
-        raise ValueError(f"kernels {w.shape[2:]}, stride {stride}, padding {padding} do not fit images {x.shape[2:]}")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    kernel_height, kernel_width = w.shape[2:]
-    out = np.empty((len(x), len(w), rooms[0] // stride + 1, rooms[1] // stride + 1))
+    (batch, _, height, width), (filters, _, kernel_height, kernel_width) = x.shape, w.shape
+    rooms = height + 2 * padding - kernel_height, width + 2 * padding - kernel_width
+    if min(kernel_height, kernel_width, stride) < 1 or padding < 0:
+        raise ValueError("kernel and stride have to be at least 1, padding at least 0")
+    if min(rooms) < 0 or any(room % stride for room in rooms):
+        raise ValueError(f"kernels {w.shape}, stride {stride}, padding {padding} do not fit images {x.shape}")
+    padded = np.pad(x, [(0, 0)] * 2 + [(padding, padding)] * 2)
+    out = np.empty((batch, filters, rooms[0] // stride + 1, rooms[1] // stride + 1))
     for n, k, i, j in np.ndindex(out.shape):
         top, left = i * stride, j * stride
         patch = padded[n, :, top : top + kernel_height, left : left + kernel_width]  # (C, FH, FW)
@@ -232,12 +235,12 @@ check("conv2d_forward", conv2d_forward)
 #
 # Difficulty 4 of 5, 45 minutes, 5 points.
 #
-# `dout` (N, K, OH, OW) is the gradient of a loss with respect to the layer's output. Return its gradients with respect to
-# `x`, `w` and `b`, each with the shape of its array. Nothing is averaged here: any averaging is part of the loss and is
-# in `dout` already.
+# `dout` (N, K, OH, OW) is the gradient of a loss with respect to the layer's output. Return its gradients with respect
+# to `x`, `w` and `b`, each with the shape of its array. Nothing is averaged here: any averaging is part of the loss
+# and is in `dout` already.
 #
-# Example: with `x`, `w` and `b` of the example before and `dout` with the rows `1 2` and `0 -1`, `db` is `[2]`, `dw` has
-# the rows `0 2` and `6 8`, and `dx` has the rows `1 2 0`, `0 -3 -4` and `0 0 2`.
+# Example: with `x`, `w` and `b` of the example before and `dout` with the rows `1 2` and `0 -1`, `db` is `[2]`, `dw`
+# has the rows `0 2` and `6 8`, and `dx` has the rows `1 2 0`, `0 -3 -4` and `0 0 2`.
 #
 # `ValueError` for whatever the forward pass refuses.
 #
@@ -249,8 +252,8 @@ check("conv2d_forward", conv2d_forward)
 #
 # <details><summary>Hint 2</summary>
 #
-# Use the loops of the forward pass. With `g = dout[n, k, i, j]`, the kernel `w[k]` receives `g` times the patch, and the
-# patch receives `g` times `w[k]`. Mind `+=`.
+# Use the loops of the forward pass. With `g = dout[n, k, i, j]`, the kernel `w[k]` receives `g` times the patch, and
+# the patch receives `g` times `w[k]`. Mind `+=`.
 # </details>
 #
 # <details><summary>Hint 3</summary>
@@ -286,13 +289,14 @@ def conv2d_backward(dout, x, w, b, stride=1, padding=0):
     ([[0.0, 2.0], [6.0, 8.0]], [2.0])
     """
     ### BEGIN SOLUTION
-    rooms = [size + 2 * padding - kernel for size, kernel in zip(x.shape[2:], w.shape[2:], strict=True)]
-    if min(w.shape[2:]) < 1 or stride < 1 or padding < 0 or min(rooms) < 0 or any(room % stride for room in rooms):
-        raise ValueError(f"kernels {w.shape[2:]}, stride {stride}, padding {padding} do not fit images {x.shape[2:]}")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    (_, _, height, width), (_, _, kernel_height, kernel_width) = x.shape, w.shape
+    rooms = height + 2 * padding - kernel_height, width + 2 * padding - kernel_width
+    if min(kernel_height, kernel_width, stride) < 1 or padding < 0:
+        raise ValueError("kernel and stride have to be at least 1, padding at least 0")
+    if min(rooms) < 0 or any(room % stride for room in rooms):
+        raise ValueError(f"kernels {w.shape}, stride {stride}, padding {padding} do not fit images {x.shape}")
+    padded = np.pad(x, [(0, 0)] * 2 + [(padding, padding)] * 2)
     dpadded, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    height, width = x.shape[2:]
-    kernel_height, kernel_width = w.shape[2:]
     for n, k, i, j in np.ndindex(dout.shape):
         rows = slice(i * stride, i * stride + kernel_height)
         columns = slice(j * stride, j * stride + kernel_width)
@@ -304,7 +308,8 @@ def conv2d_backward(dout, x, w, b, stride=1, padding=0):
 
 
 # %% [markdown]
-# Compare with central differences at every element of `dx`, `dw` and `db`. The largest difference should be tiny, around $10^{-9}$ or less.
+# Compare with central differences at every element of `dx`, `dw` and `db`. The largest differences should be tiny,
+# around $10^{-9}$ or less.
 
 # %%
 rng = np.random.default_rng(3)
@@ -333,13 +338,13 @@ check("conv2d_backward", conv2d_backward)
 #
 # Difficulty 3 of 5, 30 minutes, 3 points.
 #
-# Every output of the layer is the inner product of a patch with a kernel. Inner products of many rows with many rows are
-# one matrix product, and matrix products are what computers are best at. So lay the patches out as rows: `cols` has the
-# shape (N, OH, OW, C·FH·FW), and `cols[n, i, j]` is the patch under the window at (i, j). Inside a patch channel 0 comes
-# first, row by row, then channel 1, and so on: the order in which `w[k].ravel()` lays out a kernel.
+# Every output of the layer is the inner product of a patch with a kernel. Inner products of many rows with many rows
+# are one matrix product, and matrix products are what computers are best at. So lay the patches out as rows: `cols`
+# has the shape (N, OH, OW, C·FH·FW), and `cols[n, i, j]` is the patch under the window at (i, j). Inside a patch
+# channel 0 comes first, row by row, then channel 1, and so on: the order in which `w[k].ravel()` lays out a kernel.
 #
-# Example: for the image with the rows `1 2 3`, `4 5 6`, `7 8 9` and a window of 2 by 2, `cols` has the shape (1, 2, 2, 4);
-# `cols[0, 0, 0]` is `1 2 4 5` and `cols[0, 0, 1]` is `2 3 5 6`.
+# Example: for the image with the rows `1 2 3`, `4 5 6`, `7 8 9` and a window of 2 by 2, `cols` has the shape (1, 2, 2,
+# 4); `cols[0, 0, 0]` is `1 2 4 5` and `cols[0, 0, 1]` is `2 3 5 6`.
 #
 # `ValueError` as in the rules above.
 #
@@ -350,8 +355,8 @@ check("conv2d_backward", conv2d_backward)
 #
 # <details><summary>Hint 2</summary>
 #
-# Fewer loops: fix a place (a, d) inside the window. Which cells of the padded image lie there, over all windows? A slice
-# with a step: rows `a`, `a + stride`, ...
+# Fewer loops: fix a place (a, d) inside the window. Which cells of the padded image lie there, over all windows? A
+# slice with a step: rows `a`, `a + stride`, ...
 # </details>
 #
 # <details><summary>Hint 3</summary>
@@ -381,18 +386,19 @@ def im2col(x, kernel_height, kernel_width, stride=1, padding=0):
     [[1.0, 2.0, 4.0, 5.0], [2.0, 3.0, 5.0, 6.0]]
     """
     ### BEGIN SOLUTION
-    kernels = (kernel_height, kernel_width)
-    rooms = [size + 2 * padding - kernel for size, kernel in zip(x.shape[2:], kernels, strict=True)]
-    if min(kernels) < 1 or stride < 1 or padding < 0 or min(rooms) < 0 or any(room % stride for room in rooms):
-        raise ValueError(f"windows {kernels}, stride {stride}, padding {padding} do not fit images {x.shape[2:]}")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    batch, channels = x.shape[:2]
-    height, width = (room // stride + 1 for room in rooms)
-    cols = np.empty((batch, height, width, channels, kernel_height, kernel_width))
-    for a, d in np.ndindex(kernels):
-        cells = padded[:, :, a : a + stride * height : stride, d : d + stride * width : stride]  # (N, C, OH, OW)
+    batch, channels, height, width = x.shape
+    rooms = height + 2 * padding - kernel_height, width + 2 * padding - kernel_width
+    if min(kernel_height, kernel_width, stride) < 1 or padding < 0:
+        raise ValueError("kernel and stride have to be at least 1, padding at least 0")
+    if min(rooms) < 0 or any(room % stride for room in rooms):
+        raise ValueError(f"windows {kernel_height} by {kernel_width} with stride {stride} do not fit {x.shape}")
+    padded = np.pad(x, [(0, 0)] * 2 + [(padding, padding)] * 2)
+    rows, columns = (room // stride + 1 for room in rooms)
+    cols = np.empty((batch, rows, columns, channels, kernel_height, kernel_width))
+    for a, d in np.ndindex(kernel_height, kernel_width):
+        cells = padded[:, :, a : a + stride * rows : stride, d : d + stride * columns : stride]  # (N, C, OH, OW)
         cols[:, :, :, :, a, d] = cells.transpose(0, 2, 3, 1)
-    return cols.reshape(batch, height, width, channels * kernel_height * kernel_width)
+    return cols.reshape(batch, rows, columns, channels * kernel_height * kernel_width)
     ### END SOLUTION
 
 
@@ -404,10 +410,9 @@ def im2col(x, kernel_height, kernel_width, stride=1, padding=0):
 image = np.arange(16.0).reshape(4, 4)
 rows = im2col(image[None, None], 2, 2).reshape(9, 4)
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.8))
-plots.heatmap(axes[0], image, number_format=".0f", limits=(0, 15))
-plots.heatmap(axes[1], rows, number_format=".0f", limits=(0, 15))
-axes[0].set_title("image")
-axes[1].set_title("patches as rows");
+for ax, matrix, title in zip(axes, (image, rows), ("image", "patches as rows"), strict=True):
+    plots.heatmap(ax, matrix, number_format=".0f", limits=(0, 15))
+    ax.set_title(title)
 
 # %% nbgrader={"grade_id": "im2col", "grade": true}
 check("im2col", im2col)
@@ -419,8 +424,8 @@ check("im2col", im2col)
 #
 # Difficulty 3 of 5, 25 minutes, 4 points.
 #
-# The same values as `conv2d_forward`, at least 20 times faster than loops over n, k, i and j with a vectorized inner product.
-# The check times both, on a layer with 102,400 outputs. Right but too slow is half of the points.
+# The same values as `conv2d_forward`, at least 20 times faster than loops over n, k, i and j with a vectorized inner
+# product. The check times both, on a layer with 102,400 outputs. Right but too slow is half of the points.
 #
 # Example: as in task 2, the outputs are `-8.5 -9.5` and `-11.5 -12.5`.
 #
@@ -465,12 +470,16 @@ def conv2d_fast(x, w, b, stride=1, padding=0):
     [[-8.5, -9.5], [-11.5, -12.5]]
     """
     ### BEGIN SOLUTION
-    rooms = [size + 2 * padding - kernel for size, kernel in zip(x.shape[2:], w.shape[2:], strict=True)]
-    if min(w.shape[2:]) < 1 or stride < 1 or padding < 0 or min(rooms) < 0 or any(room % stride for room in rooms):
-        raise ValueError(f"kernels {w.shape[2:]}, stride {stride}, padding {padding} do not fit images {x.shape[2:]}")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    (_, _, height, width), (_, _, kernel_height, kernel_width) = x.shape, w.shape
+    rooms = height + 2 * padding - kernel_height, width + 2 * padding - kernel_width
+    if min(kernel_height, kernel_width, stride) < 1 or padding < 0:
+        raise ValueError("kernel and stride have to be at least 1, padding at least 0")
+    if min(rooms) < 0 or any(room % stride for room in rooms):
+        raise ValueError(f"kernels {w.shape}, stride {stride}, padding {padding} do not fit images {x.shape}")
+    padded = np.pad(x, [(0, 0)] * 2 + [(padding, padding)] * 2)
     # a view: no number is copied until the matrix product needs it
-    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
+    windows = windows[:, :, ::stride, ::stride]  # (N, C, OH, OW, FH, FW)
     out = np.tensordot(windows, w, axes=((1, 4, 5), (1, 2, 3))) + b  # (N, OH, OW, K)
     return out.transpose(0, 3, 1, 2)
     ### END SOLUTION
@@ -480,17 +489,12 @@ def conv2d_fast(x, w, b, stride=1, padding=0):
 # The same layer twice. (Yours of task 2 may be fast already. The check compares with the four loops.)
 
 # %%
-from time import perf_counter
-
 rng = np.random.default_rng(5)
 layer = rng.normal(size=(4, 3, 16, 16)), rng.normal(size=(8, 3, 3, 3)), rng.normal(size=8)
-start = perf_counter()
-slow = conv2d_forward(*layer, padding=1)
-middle = perf_counter()
-fast = conv2d_fast(*layer, padding=1)
-end = perf_counter()
-print(f"{slow.size} outputs: task 2 {1e3 * (middle - start):.1f} ms, task 5 {1e3 * (end - middle):.1f} ms")
-print(f"largest difference {np.max(np.abs(slow - fast)):.1e}")
+slow, fast = conv2d_forward(*layer, padding=1), conv2d_fast(*layer, padding=1)
+print(f"{slow.size} outputs, largest difference {np.max(np.abs(slow - fast)):.1e}")
+# %timeit -n 1 -r 3 conv2d_forward(*layer, padding=1)
+# %timeit -n 1 -r 3 conv2d_fast(*layer, padding=1)
 
 # %% nbgrader={"grade_id": "conv2d_fast", "grade": true}
 check("conv2d_fast", conv2d_fast)
@@ -502,9 +506,9 @@ check("conv2d_fast", conv2d_fast)
 #
 # Difficulty 2 of 5, 15 minutes, 2 points.
 #
-# A window of `size` by `size` moves over each channel by `stride`, without padding, and keeps the largest value. `x` has the
-# shape (N, C, H, W), `out` (N, C, OH, OW). Windows may overlap (a stride less than the size) or leave gaps (a stride
-# greater than the size); the last one ends exactly at the border.
+# A window of `size` by `size` moves over each channel by `stride`, without padding, and keeps the largest value. `x`
+# has the shape (N, C, H, W), `out` (N, C, OH, OW). Windows may overlap (a stride less than the size) or leave gaps (a
+# stride greater than the size); the last one ends exactly at the border.
 #
 # Example: from the rows `1 5 2 0`, `3 4 1 7`, `6 0 2 2`, `1 3 2 1`, size 2 and stride 2 keep `5 7` and `6 2`.
 #
@@ -540,10 +544,11 @@ def max_pool2d_forward(x, size, stride):
     [[5.0, 7.0], [6.0, 2.0]]
     """
     ### BEGIN SOLUTION
-    rooms = [length - size for length in x.shape[2:]]
-    if size < 1 or stride < 1 or min(rooms) < 0 or any(room % stride for room in rooms):
-        raise ValueError(f"windows of {size} with stride {stride} do not fit images {x.shape[2:]}")
-    out = np.empty((*x.shape[:2], rooms[0] // stride + 1, rooms[1] // stride + 1))
+    batch, channels, height, width = x.shape
+    rooms = height - size, width - size
+    if min(size, stride) < 1 or min(rooms) < 0 or any(room % stride for room in rooms):
+        raise ValueError(f"windows of {size} with stride {stride} do not fit images {x.shape}")
+    out = np.empty((batch, channels, rooms[0] // stride + 1, rooms[1] // stride + 1))
     for i, j in np.ndindex(out.shape[2:]):
         top, left = i * stride, j * stride
         out[:, :, i, j] = x[:, :, top : top + size, left : left + size].max(axis=(2, 3))
@@ -552,7 +557,8 @@ def max_pool2d_forward(x, size, stride):
 
 
 # %% [markdown]
-# A small image, and the same image after one and after two poolings with size 2 and stride 2. What survives, what is lost?
+# A small image, and the same image after one and after two poolings with size 2 and stride 2. What survives, what is
+# lost?
 
 # %%
 photo = data.photograph(shrink=4)[:104, :160]
@@ -570,14 +576,13 @@ check("max_pool2d_forward", max_pool2d_forward)
 #
 # Difficulty 3 of 5, 25 minutes, 3 points.
 #
-# `dout` (N, C, OH, OW) is the gradient with respect to the output of the pooling of task 6. Return the gradient with respect
-# to `x`. Each window passes its gradient on to the cell that was its maximum. When several cells are equally large, the
-# first one in row-major order gets it: the topmost, and among those the leftmost. Where windows overlap, a cell may be
-# the maximum of several.
+# `dout` (N, C, OH, OW) is the gradient with respect to the output of the pooling of task 6. Return the gradient with
+# respect to `x`. Each window passes its gradient on to the cell that was its maximum. When several cells are equally
+# large, the first one in row-major order gets it: the topmost, and among those the leftmost. Where windows overlap, a
+# cell may be the maximum of several.
 #
-# Example: for the image of task 6 and `dout` with the rows `10 20` and `30 40`, `dx` has the rows `0 10 0 0`, `0 0 0 20`,
-# `30 0 0 0`... and now a tie: the last window holds `2 2` and `2 1`. Its first 2 gets the 40, so the third row is
-# `30 0 40 0` and the fourth is zero.
+# Example: for the image of task 6 and `dout` with the rows `10 20` and `30 40`, `dx` has the rows `0 10 0 0`, `0 0 0
+# 20`, `30 0 40 0` and `0 0 0 0`. The last window, with the rows `2 2` and `2 1`, holds a tie: its first 2 gets the 40.
 #
 # `ValueError` for whatever the forward pass refuses.
 #
@@ -621,9 +626,10 @@ def max_pool2d_backward(dout, x, size, stride):
     [[0.0, 10.0, 0.0, 0.0], [0.0, 0.0, 0.0, 20.0], [30.0, 0.0, 40.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
     ### BEGIN SOLUTION
-    rooms = [length - size for length in x.shape[2:]]
-    if size < 1 or stride < 1 or min(rooms) < 0 or any(room % stride for room in rooms):
-        raise ValueError(f"windows of {size} with stride {stride} do not fit images {x.shape[2:]}")
+    _, _, height, width = x.shape
+    rooms = height - size, width - size
+    if min(size, stride) < 1 or min(rooms) < 0 or any(room % stride for room in rooms):
+        raise ValueError(f"windows of {size} with stride {stride} do not fit images {x.shape}")
     dx = np.zeros(x.shape)
     for n, c, i, j in np.ndindex(dout.shape):
         top, left = i * stride, j * stride
@@ -642,10 +648,9 @@ def max_pool2d_backward(dout, x, size, stride):
 image = np.random.default_rng(7).integers(0, 100, size=(7, 7)).astype(float)
 counts = max_pool2d_backward(np.ones((1, 1, 5, 5)), image[None, None], 3, 1)[0, 0]
 figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.4))
-plots.heatmap(axes[0], image, number_format=".0f")
-plots.heatmap(axes[1], counts, number_format=".0f")
-axes[0].set_title("image")
-axes[1].set_title("windows won");
+for ax, matrix, title in zip(axes, (image, counts), ("image", "windows won"), strict=True):
+    plots.heatmap(ax, matrix, number_format=".0f")
+    ax.set_title(title)
 
 # %% nbgrader={"grade_id": "max_pool2d_backward", "grade": true}
 check("max_pool2d_backward", max_pool2d_backward)
@@ -658,11 +663,11 @@ check("max_pool2d_backward", max_pool2d_backward)
 # Difficulty 2 of 5, 15 minutes, 2 points.
 #
 # `layers` is a list of pairs `(kernel, stride)`, the layer next to the input first; convolution and pooling look alike
-# here. Return how many input cells, along one axis, lie between the first and the last one that a unit of the last layer
-# depends on, both included: an `int`. The empty list gives 1, for a pixel sees itself.
+# here. Return how many input cells, along one axis, lie between the first and the last one that a unit of the last
+# layer depends on, both included: an `int`. The empty list gives 1, for a pixel sees itself.
 #
-# Example: two layers `(3, 1)` see 5 cells: three neighbors, each of which sees three. With `[(3, 2), (3, 1)]` those neighbors
-# stand two cells apart, so it is $3 + 2\cdot 2 = 7$.
+# Example: two layers `(3, 1)` see 5 cells: three neighbors, each of which sees three. With `[(3, 2), (3, 1)]` those
+# neighbors stand two cells apart, so it is $3 + 2\cdot 2 = 7$.
 #
 # `ValueError` when a kernel or a stride is less than 1.
 #
@@ -717,11 +722,12 @@ def receptive_field(layers):
 plain = [(3, 1)] * 13
 vgg = [(3, 1)] * 2 + [(2, 2)] + [(3, 1)] * 2 + [(2, 2)] + ([(3, 1)] * 3 + [(2, 2)]) * 3
 figure, ax = plt.subplots()
+ax.set(xlabel="layers", ylabel="receptive field (input cells)", xticks=range(0, 19, 3))
 for layers, label, color in ((plain, "convolutions only", plots.BLUE), (vgg, "with poolings (VGG-16)", plots.ACCENT)):
     fields = [receptive_field(layers[:depth]) for depth in range(len(layers) + 1)]
     ax.plot(fields, "o-", color=color)
-    ax.annotate(f"{label}: {fields[-1]}", (len(layers), fields[-1]), (-8, 6), textcoords="offset points", color=color, ha="right")
-ax.set(xlabel="layers", ylabel="receptive field (input cells)");
+    ax.text(len(layers) - 1, fields[-1] + 2, f"{label}: {fields[-1]}", color=color, ha="right")
+ax.lines[0].set_zorder(3)
 
 # %% nbgrader={"grade_id": "receptive_field", "grade": true}
 check("receptive_field", receptive_field)
@@ -733,16 +739,16 @@ check("receptive_field", receptive_field)
 #
 # Difficulty 2 of 5, 20 minutes, 3 points.
 #
-# An edge is a place where the brightness changes quickly. The Sobel kernels measure the change from left to right and from
-# top to bottom:
+# An edge is a place where the brightness changes quickly. The Sobel kernels measure the change from left to right and
+# from top to bottom:
 #
 # $$G_x = \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}, \qquad G_y = G_x^\top .$$
 #
-# Cross-correlate `image` (H, W) with both, with a zero padding of 1, and return the length of the vector of the two responses
-# at every pixel, $\sqrt{g_x^2 + g_y^2}$. `magnitude` has the shape of `image`.
+# Cross-correlate `image` (H, W) with both, with a zero padding of 1, and return the length of the vector of the two
+# responses at every pixel, $\sqrt{g_x^2 + g_y^2}$. `magnitude` has the shape of `image`.
 #
-# Example: four rows `0 0 1 1` give the rows `0 3.162 4.243 4.243`, `0 4 4 4`, `0 4 4 4` and `0 3.162 4.243 4.243`. The edge in
-# the middle is 4 strong. So is the right border: against the zeros outside, white is an edge too.
+# Example: four rows `0 0 1 1` give the rows `0 3.162 4.243 4.243`, `0 4 4 4`, `0 4 4 4` and `0 3.162 4.243 4.243`. The
+# edge in the middle is 4 strong. So is the right border: against the zeros outside, white is an edge too.
 #
 # There is nothing to refuse: a padding of 1 makes the kernel fit any image that has a pixel.
 #
@@ -792,7 +798,11 @@ def sobel_edges(image):
 # %%
 photo = data.photograph()
 edges = sobel_edges(photo)
-plots.image_row([photo, edges / edges.max()], ["photograph", "edges"])
+figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.7))
+axes[0].imshow(photo)
+axes[1].imshow(edges, vmax=np.quantile(edges, 0.99))  # the strongest 1 % all white
+for ax in axes:
+    ax.set_axis_off()
 
 # %% [markdown]
 # The same by the fast layer of task 5. Each response finds the edges that lie across its direction; bright and dark are
@@ -846,9 +856,9 @@ check("sobel_edges", sobel_edges)
 # pays it once: one call runs compiled loops over contiguous memory, uses the processor's vector instructions, and works
 # block by block, so that numbers are used again while they are in the cache.
 #
-# The price is memory: with stride 1 and padding 1 there are as many positions as pixels, and each row holds 9 numbers per
-# channel, so `cols` holds 9 times as many numbers as `x`. (A window view copies nothing, but the matrix product makes
-# the copy when it needs it.) For large images or kernels one works through the batch in pieces, or takes another
+# The price is memory: with stride 1 and padding 1 there are as many positions as pixels, and each row holds 9 numbers
+# per channel, so `cols` holds 9 times as many numbers as `x`. (A window view copies nothing, but the matrix product
+# makes the copy when it needs it.) For large images or kernels one works through the batch in pieces, or takes another
 # algorithm.
 #
 # **Rubric.** 1 point: the same arithmetic, but the interpreter's overhead per output against one compiled, contiguous

@@ -66,7 +66,8 @@ def test_relative_imports_start_at_their_package():
 
 
 def test_a_module_brings_what_it_imports(library):
-    assert names(library_files("from neuralnotes import losses", library)) == {"__init__.py", "losses.py", "activations.py"}
+    expected = {"__init__.py", "losses.py", "activations.py"}
+    assert names(library_files("from neuralnotes import losses", library)) == expected
 
 
 def test_every_file_of_a_package_counts(library):

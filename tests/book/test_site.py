@@ -120,7 +120,8 @@ def test_math_is_set_by_our_own_copy():
     with_math = [page for page in pages() if parse(page).select_one("article .math")]
     assert with_math, "no page with a formula was found"
     for page in with_math:
-        sources = [script["src"] for script in parse(page).find_all("script", src=True) if "mathjax" in script["src"].lower()]
+        scripts = [script["src"] for script in parse(page).find_all("script", src=True)]
+        sources = [address for address in scripts if "mathjax" in address.lower()]
         assert len(sources) == 1, f"{page.relative_to(SITE)}: one MathJax expected, found {sources}"
         script = (page.parent / urlsplit(sources[0]).path).resolve()
         assert script.is_file() and script.is_relative_to(SITE.resolve()), f"{page.relative_to(SITE)}: {sources[0]}"
@@ -156,13 +157,17 @@ def test_every_picture_has_a_description():
 
 
 def test_every_picture_is_there():
-    missing = [f"{page.relative_to(SITE)}: {image['src']}" for page in pages() for image in parse(page).find_all("img", src=True)
-               if not image["src"].startswith("data:") and not (page.parent / unquote(urlsplit(image["src"]).path)).is_file()]
+    missing = []
+    for page in pages():
+        for image in parse(page).select("img[src]:not([src^='data:'])"):
+            if not (page.parent / unquote(urlsplit(image["src"]).path)).is_file():
+                missing.append(f"{page.relative_to(SITE)}: {image['src']}")
     assert not missing, "\n".join(missing)
 
 
 def test_no_cell_printed_an_error():
-    found = [str(page.relative_to(SITE)) for page in pages() if parse(page).select_one(".cell_output .output.traceback, .cell_output .output.stderr")]
+    trouble = ".cell_output .output.traceback, .cell_output .output.stderr"
+    found = [str(page.relative_to(SITE)) for page in pages() if parse(page).select_one(trouble)]
     assert not found, f"pages with a traceback or a warning in a cell's output: {found}"
 
 

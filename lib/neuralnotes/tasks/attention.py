@@ -1602,6 +1602,19 @@ def _read(name, texts, length=None, edge=False):
     return Case(name, (characters, date_reader.parameters()), edge=edge)
 
 
+# One text for each way of writing.
+_EIGHT_WAYS = (
+    "9 october 2031",
+    "march 14, 1998",
+    "saturday, 14 march 1998",
+    "tuesday, november 30, 2027",
+    "5 feb 76",
+    "the 3rd of may, 2021",
+    "01.12.2009",
+    "14.03.98",
+)
+
+
 def read_visible(rng):
     return [
         _read("40 dates that the model has never seen", _dates(rng, 40)),
@@ -1611,8 +1624,8 @@ def read_visible(rng):
 
 def read_hidden(rng):
     return [
-        _read("60 dates that the model has never seen", _dates(rng, 60)),
-        _read("40 dates and more padding", _dates(rng, 40), length=33),
+        _read("64 dates that the model has never seen", _dates(rng, 64)),
+        _read("each way of writing, and more padding", _EIGHT_WAYS, length=33),
         _read("a batch of one, without padding", ["the 3rd of may, 2021"], edge=True),
     ]
 

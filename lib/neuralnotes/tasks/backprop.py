@@ -673,8 +673,8 @@ def _train_hidden(rng):
     x, labels = images[:-HELD_OUT], digits[:-HELD_OUT]
     by_class = np.argsort(labels, kind="stable")
     return [
-        Case("digits, another seed", (x, labels, 64, 8, 0.5, 24, int(rng.integers(1, 1000)))),
-        Case(_SORTED, (x[by_class], labels[by_class], 48, 12, 0.5, 32, 3)),
+        Case("digits, another seed", (x, labels, 96, 12, 0.5, 32, int(rng.integers(1, 1000)))),
+        Case(_SORTED, (x[by_class], labels[by_class], 96, 12, 0.4, 32, 3)),
         Case("two classes, inside and outside of a circle",
              (*_ring(np.random.default_rng(13), 600), 24, 40, 0.5, 32, 1)),
         Case(_ONE_BATCH, (*_ring(np.random.default_rng(14), 400), 32, 200, 1.0, 1000, 4), edge=True),

@@ -1,7 +1,7 @@
 """One call of a student's function, and what came of it.
 
-The same function serves ``check`` in a notebook and the student's process when graded. This module imports NumPy and the
-standard library only, because that process loads it too.
+The same function serves ``check`` in a notebook and the student's process when graded. This module imports NumPy and
+the standard library only, because that process loads it too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From outcomes to points: the one place where a student's answer is judged.
 
 ``Judge`` holds a task's cases, its oracle's answers and the outcomes of its misconceptions. It never runs the student's
-code: it is handed a ``run`` that maps a case to its outcome, in this process (``check`` in a notebook) or in another one
-(the grader).
+code: it is handed a ``run`` that maps a case to its outcome, in this process (``check`` in a notebook) or in another
+one (the grader).
 """
 
 from __future__ import annotations
