@@ -13,7 +13,7 @@ PORT   ?= 8000
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course book exercises serve test test-fast lint format mutants bench clean
+.PHONY: help setup course book exercises serve test test-fast lint format mutants bench vendor clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ mutants: $(READY)  ## which slips in the solutions would still get full marks
 
 bench: $(READY)  ## measure side by side with what a user would pick instead
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+vendor:  ## fetch the third-party files of book/_vendor again (needs npm)
+	sh book/_vendor/update.sh
 
 clean:  ## remove what was built (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

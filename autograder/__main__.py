@@ -51,7 +51,8 @@ def run_release(options: argparse.Namespace) -> int:
     for slug in options.assignments or tasks.ASSIGNMENTS:
         if options.check:
             if not assignments.in_step(slug):
-                print(f"exercises/{slug}/{slug}.ipynb is out of step with solutions/: run `make exercises`", file=sys.stderr)
+                notebook = f"exercises/{slug}/{slug}.ipynb"
+                print(f"{notebook} is out of step with solutions/: run `make exercises`", file=sys.stderr)
                 return 1
         else:
             print(assignments.release(slug).relative_to(assignments.ROOT))

@@ -1,8 +1,8 @@
 """Assignments: from the percent script in ``solutions/`` to the notebook in ``exercises/``.
 
-``solutions/<slug>/<slug>.py`` is the one source. Its cell headers carry nbgrader's metadata in short; what can be derived
-(points from the task records, the flags that follow from others, cell ids) is filled in here, and mistakes are reported
-with the file and the line.
+``solutions/<slug>/<slug>.py`` is the one source. Its cell headers carry nbgrader's metadata in short; what can be
+derived (points from the task records, the flags that follow from others, cell ids) is filled in here, and mistakes are
+reported with the file and the cell.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def read_source(slug: str, solutions: Path = SOLUTIONS) -> NotebookNode:
     """Read a percent script as a notebook with complete nbgrader metadata, solutions inside.
 
     Raises:
-        AssignmentError: A header is malformed, a check cell has no record or a record no check cell, a solution cell has
-            no solution region, an id stands twice, or the code does not parse.
+        AssignmentError: A header is malformed, a check cell has no record, a record has no check cell or no solution
+            cell, a solution cell has no solution region, an id stands twice, or the code does not parse.
     """
     path = source_path(slug, solutions)
     try:
@@ -72,16 +72,22 @@ def read_source(slug: str, solutions: Path = SOLUTIONS) -> NotebookNode:
     seen: set[str] = set()
     for index, cell in enumerate(notebook.cells):
         _complete_cell(path, cell, index, records, seen)
-    without_cell = [task_id for task_id in records if task_id not in seen]
-    if without_cell:
-        raise AssignmentError(
-            f"{path}: the task record {without_cell[0]!r} has no check cell; add a cell "
-            f'`# %% nbgrader={{"grade_id": "{without_cell[0]}", "grade": true}}`'
-        )
+    for task_id in records:
+        for kind, grade_id, flag in (("check", task_id, "grade"), ("solution", f"{task_id}-solution", "solution")):
+            if not any(marks.get("grade_id") == grade_id and marks[flag] for marks in map(marks_of, notebook.cells)):
+                raise AssignmentError(
+                    f"{path}: the task record {task_id!r} has no {kind} cell; add a cell "
+                    f'`# %% nbgrader={{"grade_id": "{grade_id}", "{flag}": true}}`'
+                )
     result = nbformat.v4.new_notebook(cells=notebook.cells, metadata=NOTEBOOK_METADATA)
     result.nbformat_minor = 5
     nbformat.validate(result)
     return result
+
+
+def marks_of(cell: NotebookNode) -> dict:
+    """nbgrader's metadata of a cell; empty when it has none."""
+    return cell.metadata.get("nbgrader", {})
 
 
 def _complete_cell(path: Path, cell: NotebookNode, index: int, records: dict, seen: set[str]) -> None:
@@ -98,10 +104,12 @@ def _complete_cell(path: Path, cell: NotebookNode, index: int, records: dict, se
     cell.id = f"cell-{index + 1:03d}"
     if metadata is None:
         if BEGIN in cell.source:
-            raise AssignmentError(f'{where}: a solution region needs a header `nbgrader={{"grade_id": "...", "solution": true}}`')
+            raise AssignmentError(
+                f'{where}: a solution region needs a header `nbgrader={{"grade_id": "...", "solution": true}}`'
+            )
         return
-    if not isinstance(metadata, dict) or "grade_id" not in metadata:
-        raise AssignmentError(f'{where}: nbgrader metadata needs a "grade_id"')
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("grade_id"), str):
+        raise AssignmentError(f'{where}: nbgrader metadata needs a "grade_id", a string')
     grade_id = metadata["grade_id"]
     if grade_id in seen:
         raise AssignmentError(f"{where}: the grade_id {grade_id!r} stands twice")
@@ -122,8 +130,8 @@ def _complete_cell(path: Path, cell: NotebookNode, index: int, records: dict, se
             raise AssignmentError(f'{where}: a check cell holds exactly `check("{grade_id}", {grade_id})`')
         points = records[grade_id].points
     elif grade:
-        if "points" not in metadata:
-            raise AssignmentError(f"{where}: a written answer needs points")
+        if not isinstance(metadata.get("points"), (int, float)):
+            raise AssignmentError(f'{where}: a written answer needs "points", a number')
         points = metadata["points"]
     if solution and cell.cell_type == "code" and not (
         cell.source.count(BEGIN) == cell.source.count(END) == 1 and cell.source.index(BEGIN) < cell.source.index(END)
@@ -191,10 +199,11 @@ def prepare_course(slug: str, course: Path, solutions: Path = SOLUTIONS) -> Note
     from nbgrader.converters import GenerateAssignment
 
     course = Path(course).resolve()
-    stamp = course / "source" / slug / ".fingerprint"
+    stamp = course / "source" / f".{slug}.fingerprint"
     release = course / "release" / slug / f"{slug}.ipynb"
     mark = fingerprint(slug, solutions)
-    if not (stamp.is_file() and stamp.read_text() == mark and release.is_file() and (course / "gradebook.db").is_file()):
+    made = stamp.is_file() and release.is_file() and (course / "gradebook.db").is_file()
+    if not (made and stamp.read_text() == mark):
         source = course / "source" / slug
         source.mkdir(parents=True, exist_ok=True)
         nbformat.write(read_source(slug, solutions), source / f"{slug}.ipynb")
@@ -236,7 +245,8 @@ def run_nbgrader(converter: type, slug: str, config) -> None:
             warnings.simplefilter("ignore")  # of SQLAlchemy, about nbgrader's own use of it
             running.start()
     except (NbGraderException, SystemExit) as error:
-        raise AssignmentError(f"nbgrader's {converter.__name__} failed on {slug}:\n{written.getvalue()[-2000:]}") from error
+        message = f"nbgrader's {converter.__name__} failed on {slug}:\n{written.getvalue()[-2000:]}"
+        raise AssignmentError(message) from error
 
 
 def notebook_text(notebook: NotebookNode) -> str:

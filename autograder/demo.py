@@ -1,4 +1,4 @@
-"""A demonstration class, generated from the task records: the solution, a blank, mistakes that students make, broken code."""
+"""A demonstration class, generated from the task records: the solution, a blank, students' mistakes, broken code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
         "ada": solved,
         "blank": blank,
         "syntax-error": with_answers(solved, {first: f"def {first}(:\n    return"}),
-        "endless-loop": with_answers(solved, {first: f"def {first}(*arguments, **keywords):\n    while True:\n        pass"}),
+        "endless-loop": with_answers(solved, {first: f"def {first}(*_, **keywords):\n    while True:\n        pass"}),
     }
     # one student per rank of misconception: the first mistake of every task, the second of every task, ...
     for rank in range(max(len(task.misconceptions) for task in records)):

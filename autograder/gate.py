@@ -1,8 +1,8 @@
 """The gate: from whatever a student handed in to a clean notebook, or a reason why there is none.
 
-A submission is never trusted: only the *source* of known solution cells and of the student's own code and Markdown cells
-survives. Everything else (the locked cells, tags, metadata, outputs, ids, the order of the assignment's cells) comes from
-the release.
+A submission is never trusted: only the *source* of known solution cells and of the student's own code and Markdown
+cells survives. Everything else (the locked cells, tags, metadata, outputs, ids, the order of the assignment's cells)
+comes from the release.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from nbformat import NotebookNode
 
 MAX_BYTES = 20 * 2**20
 MAX_CELLS = 2_000
-MAX_SOURCE = 200_000  # characters of one cell
+# In characters. The time to highlight or render a cell can grow with the square of its length.
+MAX_SOURCE = 30_000
+MAX_MARKDOWN = 10_000
+MAX_SOURCES = 300_000  # of all cells together
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,20 @@ def read_submission(folder: Path, slug: str, release: NotebookNode) -> Gated:
 
     try:
         # a symbolic link is refused at every step of the way: it could point to anything
-        for step in (Path(folder), path):
+        for step in (Path(folder).parent, Path(folder), path):
             if os.path.islink(step):
                 return refuse("unreadable", f"{step.name} is a symbolic link, not a file")
         if not path.exists():
             others = sorted(p.name for p in Path(folder).iterdir()) if Path(folder).is_dir() else []
-            found = f"; found {', '.join(others[:5])}" if others else ""
+            # names may hold bytes that are no UTF-8, and could not be written again
+            found = f"; found {', '.join(others[:5])}".encode("utf-8", "replace").decode() if others else ""
             return refuse("missing", f"no {slug}.ipynb was handed in{found}")
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             return refuse("unreadable", f"{path.name} is not a file")
         if path.stat().st_size > MAX_BYTES:
-            return refuse("unreadable", f"{path.name} has {path.stat().st_size / 2**20:.0f} MB; the limit is {MAX_BYTES // 2**20}")
+            size = path.stat().st_size / 2**20
+            return refuse("unreadable", f"{path.name} has {size:.0f} MB; the limit is {MAX_BYTES // 2**20}")
         data = path.read_bytes()
     except OSError as error:
         return refuse("unreadable", f"{path.name} cannot be read: {error.strerror}")
@@ -116,11 +121,14 @@ def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
     notebook, notes = copy.deepcopy(release), []
     template = {c.metadata["nbgrader"]["grade_id"]: c for c in notebook.cells if "nbgrader" in c.metadata}
     released_sources = {c.source for c in notebook.cells if "nbgrader" not in c.metadata and c.cell_type == "markdown"}
-    released_code = {c.id: c.source for c in notebook.cells if "nbgrader" not in c.metadata and c.cell_type == "code"}
+    released_code = {c.id: c for c in notebook.cells if "nbgrader" not in c.metadata and c.cell_type == "code"}
+    # programs that write notebook format 4.4 drop the ids; those play cells are known by what stands in them
+    ids = {cell.get("id") for cell in raw["cells"] if isinstance(cell, dict) and isinstance(cell.get("id"), str)}
+    without_id = {c.source: c.id for c in released_code.values() if c.id not in ids}
     answered: set[str] = set()
     own: dict[str, list[NotebookNode]] = {}  # cells of the student, by the id of the template cell that they follow
     anchor = ""
-    count = 0
+    characters = 0
     for index, cell in enumerate(raw["cells"]):
         source = cell_source(cell)
         if source is None:
@@ -130,36 +138,44 @@ def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
         marks = marks.get("nbgrader") if isinstance(marks, dict) else None
         grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
         known = template.get(grade_id) if isinstance(grade_id, str) else None
-        if known is not None and known.metadata["nbgrader"]["solution"] and grade_id not in answered:
-            answered.add(grade_id)
-            known.source = source
-            anchor = known.id
-            continue
         if known is not None and not known.metadata["nbgrader"]["solution"]:
             anchor = known.id
             continue  # a locked cell: the release's stands
+        kind, cell_id = cell.get("cell_type"), cell.get("id")
+        if kind == "markdown" and source in released_sources:
+            continue
+        characters += len(source)
+        if characters > MAX_SOURCES:
+            notes.append(f"cell {index + 1} is left out: the cells together have more than {MAX_SOURCES} characters")
+            continue
+        if known is not None and grade_id not in answered:
+            answered.add(grade_id)
+            known.source = source if known.cell_type == "code" else source[:MAX_MARKDOWN]
+            anchor = known.id
+            continue
         if known is not None:
             notes.append(f"cell {index + 1} repeats {grade_id!r}: kept as the student's own cell")
-        cell_id = cell.get("id") if isinstance(cell.get("id"), str) else ""
-        if cell_id in released_code:
+        if not isinstance(cell_id, str) or cell_id not in released_code:
+            cell_id = without_id.get(source)
+        if kind == "code" and cell_id in released_code:
             # a play cell of the release, perhaps changed: the student's version takes its place
-            next(c for c in notebook.cells if c.id == cell_id).source = source
-            del released_code[cell_id]
+            released_code.pop(cell_id).source = source
             anchor = cell_id
             continue
-        kind = cell.get("cell_type")
-        if kind not in ("code", "markdown") or not source.strip() or (kind == "markdown" and source in released_sources):
-            continue
-        count += 1
-        make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
-        own.setdefault(anchor, []).append(make(source, id=f"own-{count}"))
+        if kind == "code" and source.strip():
+            own.setdefault(anchor, []).append(nbformat.v4.new_code_cell(source))
+        elif kind == "markdown" and source.strip():
+            own.setdefault(anchor, []).append(nbformat.v4.new_markdown_cell(source[:MAX_MARKDOWN]))
     for grade_id, cell in template.items():
         if cell.metadata["nbgrader"]["solution"] and grade_id not in answered:
             notes.append(f"the cell {grade_id!r} is gone")
             if cell.cell_type == "code":
-                cell.source = ""  # its function may stand in a cell of the student's own; the stub must not overwrite it
+                cell.source = ""  # its function may stand in another cell; the stub must not overwrite it
     cells = list(own.get("", []))
     for cell in notebook.cells:
         cells += [cell, *own.get(cell.id, [])]
+    released = {cell.id for cell in release.cells}
+    for number, cell in enumerate((cell for cell in cells if cell.id not in released), 1):
+        cell.id = f"own-{number}"
     notebook.cells = cells
     return notebook, notes

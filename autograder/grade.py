@@ -33,7 +33,12 @@ def find_students(submitted: Path, wanted: list[str] | None = None) -> list[str]
     """
     if not submitted.is_dir():
         raise GradeError(f"{submitted}: no such folder; --submitted is a folder with one folder per student")
-    students = sorted(p.name for p in submitted.iterdir() if p.is_dir() and not p.name.startswith("."))
+    # hidden folders are those of tools (.git, .ipynb_checkpoints), unless there is an assignment in them
+    students = sorted(
+        p.name
+        for p in submitted.iterdir()
+        if p.is_dir() and (not p.name.startswith(".") or any((p / slug).exists() for slug in tasks.ASSIGNMENTS))
+    )
     if not students:
         raise GradeError(
             f"{submitted}: no student folders in it; the layout is <student>/<assignment>/<assignment>.ipynb"
@@ -49,9 +54,9 @@ def gradebook_id(student: str) -> str:
 
     nbgrader looks for files by shell patterns, so a name that holds pattern characters would match others, or nothing.
     """
-    if not re.search(r"[*?\[\]{}\\\x00-\x1f]", student):
+    if not re.search(r"[*?\[\]{}\\\x00-\x1f\ud800-\udfff]", student) and student not in NBGRADER_IGNORES:
         return student
-    return re.sub(r"[^\w.@ -]", "_", student) + "-" + hashlib.sha256(student.encode()).hexdigest()[:8]
+    return re.sub(r"[^\w.@ -]", "_", student)[:50] + "-" + hashlib.sha256(os.fsencode(student)).hexdigest()[:8]
 
 
 def grade(
@@ -64,7 +69,7 @@ def grade(
     seed: int = 0,
     solutions: Path = SOLUTIONS,
     progress: bool = True,
-) -> dict[str, dict]:
+) -> tuple[dict[str, dict], list[str]]:
     """Grade an assignment.
 
     Args:
@@ -79,17 +84,27 @@ def grade(
         progress: Whether to show a progress bar.
 
     Returns:
-        Results by student, for every student that has been graded into ``out``.
+        Results by student, for every student that has been graded into ``out``, and the names of those whose notebooks
+        could not be graded for a reason that is not theirs.
 
     Raises:
         GradeError: The run cannot start.
+        AssignmentError: The assignment's source is malformed, or nbgrader failed to record the results.
     """
     submitted, out = Path(submitted).resolve(), Path(out).resolve()
     if slug not in tasks.ASSIGNMENTS:
         raise GradeError(f"there is no assignment {slug!r}; there are {', '.join(tasks.ASSIGNMENTS)}")
     names = find_students(submitted, students)
-    if out == submitted or out in submitted.parents and (out / "submitted") == submitted:
-        raise GradeError(f"{out}: --out has to be a folder of its own, not the one with the submissions")
+    if out.is_relative_to(submitted) or submitted.is_relative_to(out):
+        inside = submitted.relative_to(out).parts[:1] if submitted.is_relative_to(out) else ()
+        if inside in [(), *((name,) for name in OWN_FOLDERS)]:
+            raise GradeError(f"{out}: --out has to be a folder of its own, apart from the submissions in {submitted}")
+    if re.search(r"[*?\[\]]", str(out)):
+        raise GradeError(f"{out}: nbgrader cannot work in a folder with *, ?, [ or ] in its name; choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GradeError(f"{out}: --out cannot be made: {error.strerror}") from error
     release = prepare_course(slug, out, solutions)
 
     results, notebooks = out / "results", {}
@@ -97,26 +112,28 @@ def grade(
         gated = read_submission(submitted / name / slug, slug, release)
         notebooks[name] = _hand_to_nbgrader(gated, out, name, slug)
     keys = {name: judge.result_key(slug, notebook, seed) for name, notebook in notebooks.items()}
-    _judge_all(slug, notebooks, keys, seed, results, jobs or os.cpu_count() or 1, fresh, progress)
+    failed = _judge_all(slug, notebooks, keys, seed, results, jobs or os.cpu_count() or 1, fresh, progress)
+    for name, reason in failed.items():
+        # rows without points, under a key of their own: the next run finds no result of this notebook and judges it again
+        notebook = _hand_to_nbgrader(Gated(release, "error", f"not graded, run the same command again: {reason}"), out, name, slug)
+        keys[name] = judge.result_key(slug, notebook, seed)
+        record.judge_cached(slug, notebook, seed, results)
 
     index = results / f"{slug}.json"
-    known = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
+    known = record.cached(results, slug) or {}
     changed = [
         name for name in names
         if fresh
         or known.get(name) != keys[name]
         or not (out / "feedback" / gradebook_id(name) / slug / f"{slug}.html").is_file()
     ]
-    record.record_in_gradebook(slug, out, [gradebook_id(name) for name in changed], seed)
-    known.update(keys)
-    index.write_text(json.dumps(known, indent=1), encoding="utf-8")
-
-    everyone = {
-        name: json.loads((results / f"{key}.json").read_text(encoding="utf-8")) for name, key in sorted(known.items())
-    }
+    everyone = {name: record.cached(results, key) for name, key in sorted({**known, **keys}.items())}
+    everyone = {name: judged for name, judged in everyone.items() if judged is not None}
     record.write_scores(out / "scores.csv", slug, everyone)
-    (out / "report.html").write_text(report.page(slug, everyone), encoding="utf-8")
-    return everyone
+    (out / "report.html").write_text(report.page(slug, everyone), encoding="utf-8", errors="backslashreplace")
+    record.record_in_gradebook(slug, out, [gradebook_id(name) for name in changed], seed)
+    index.write_text(json.dumps({**known, **keys}, indent=1), encoding="utf-8")
+    return everyone, sorted(failed)
 
 
 def _hand_to_nbgrader(gated: Gated, out: Path, student: str, slug: str) -> nbformat.NotebookNode:

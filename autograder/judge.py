@@ -1,8 +1,8 @@
 """The judge: drives the student's process and gives points. No student code ever runs in this process.
 
-``judge_notebook`` is one self-contained job: a clean notebook in, plain data out. It starts a kernel (a forked child of the
-zygote), has it run the cells, then judges every task with ``neuralnotes.tasks.judging``. A cell that loops, exits or eats
-the memory is left out and the others are run again in a fresh kernel, so that it costs its own functions only.
+``judge_notebook`` is one self-contained job: a clean notebook in, plain data out. It starts a kernel (a forked child of
+the zygote), has it run the cells, then judges every task with ``neuralnotes.tasks.judging``. A cell that loops, exits
+or eats the memory is left out and the others run again in a fresh kernel: it costs its own functions only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +32,7 @@ CELL_SECONDS = 15.0
 NOTEBOOK_SECONDS = 90.0  # of all cells together; a hostile notebook cannot hold up the class for longer
 MAX_REPLY = 64 * 2**20
 MAX_RESTARTS = 40
+MAX_MAGICS, MAX_MAGIC_SOURCE = 50, 20_000  # of a cell that is not plain Python: characters % ! ?, all characters
 TASKS_FOLDER = Path(neuralnotes.tasks.__file__).parent
 SANDBOX = "separate process with resource limits (not an operating-system sandbox)"
 
@@ -42,6 +43,10 @@ class KernelLost(Exception):
     def __init__(self, status: str, message: str):
         super().__init__(message)
         self.status = status
+
+
+class ZygoteLost(RuntimeError):
+    """The zygote did not answer: killed from outside, or out of resources. No fault of the submission's."""
 
 
 class Zygote:
@@ -60,9 +65,14 @@ class Zygote:
         self._control = mine
 
     def ask(self, request: dict, descriptors: tuple[int, ...] = ()) -> dict:
-        self._control.settimeout(60)
-        socket.send_fds(self._control, [json.dumps(request).encode()], list(descriptors))
-        return json.loads(self._control.recv(65536))
+        try:
+            self._control.settimeout(60)
+            socket.send_fds(self._control, [json.dumps(request).encode()], list(descriptors))
+            return json.loads(self._control.recv(65536))
+        except (OSError, ValueError) as error:
+            self.process.kill()
+            self.process.wait()  # the next submission gets a new one
+            raise ZygoteLost("the process that starts kernels is gone") from error
 
     def close(self) -> None:
         self._control.close()
@@ -126,8 +136,10 @@ class Kernel:
 
     def close(self) -> None:
         self._connection.close()
-        self._zygote.ask({"kill": self.pid})
-        self._folder.cleanup()
+        try:
+            self._zygote.ask({"kill": self.pid})
+        finally:
+            self._folder.cleanup()
 
 
 @dataclass
@@ -145,6 +157,7 @@ class Submission:
     def __init__(self, zygote: Zygote, notebook: NotebookNode, allowed: frozenset[str], memory: int):
         self._zygote, self._allowed, self._memory = zygote, allowed, memory
         self.cells = [cell for cell in notebook.cells if cell.cell_type == "code" and not is_check(cell)]
+        self.sources = [cell.source for cell in self.cells]  # as plain Python, once they have been run
         self.runs = [CellRun() for _ in self.cells]
         self._left_out: set[int] = set()
         self._seconds_left = NOTEBOOK_SECONDS
@@ -168,14 +181,16 @@ class Submission:
                 self._left_out.add(index)
                 self.runs[index] = CellRun(calling.TIMEOUT, "the notebook's time was used up by the cells before")
                 continue
-            answer = cell.metadata.get("nbgrader", {}).get("solution", False)
+            start = time.monotonic()
+            self.sources[index] = plain_python(self.sources[index])
+            marks = cell.metadata.get("nbgrader", {})
             request = {
                 "op": "cell",
                 "name": f"<cell {index + 1}>",
-                "source": plain_python(cell.source),
-                "light": not answer,  # the set-up cell and the student's own cells may ask for plots and data
+                "source": self.sources[index],
+                # the set-up cell and the student's own cells may ask for plots and data
+                "light": "locked" if marks.get("locked") else "" if marks.get("solution") else "own",
             }
-            start = time.monotonic()
             try:
                 reply = self._kernel.ask(request, min(CELL_SECONDS, self._seconds_left))
             except KernelLost as lost:
@@ -184,8 +199,7 @@ class Submission:
                 return False
             finally:
                 self._seconds_left -= time.monotonic() - start
-            run = CellRun(str(reply.get("status")), str(reply.get("message"))[:1000], str(reply.get("printed"))[:20_000])
-            self.runs[index] = run
+            self.runs[index] = CellRun(*(_text(reply.get(key), 20_000) for key in ("status", "message", "printed")))
         return True
 
     def call(self, task: Task, prepared: PreparedCase) -> calling.Outcome:
@@ -208,10 +222,14 @@ class Submission:
         return _outcome(reply, elapsed)
 
     def where(self, task: Task) -> CellRun | None:
-        """How the last cell went that defines a function of this name, or None when none does."""
-        pattern = re.compile(rf"\bdef\s+{task.id}\b|\b{task.id}\s*=")
-        found = [run for cell, run in zip(self.cells, self.runs, strict=True) if pattern.search(cell.source)]
-        return found[-1] if found else None
+        """How the last cell went that defines a function of this name, or else the cell that is meant to."""
+        found = [run for source, run in zip(self.sources, self.runs, strict=True) if defines(source, task.id)]
+        if found:
+            return found[-1]
+        for cell, run in zip(self.cells, self.runs, strict=True):
+            if cell.metadata.get("nbgrader", {}).get("grade_id") == f"{task.id}-solution":
+                return run
+        return None
 
     def close(self) -> None:
         if self._kernel is not None:
@@ -221,16 +239,36 @@ class Submission:
 
 def _outcome(reply: dict, elapsed: float) -> calling.Outcome:
     """Read a reply as an outcome. It comes from a hostile process: nothing in it is taken on trust."""
-    status = reply.get("status")
+    status = _text(reply.get("status"))
     if status not in (calling.RETURNED, calling.RAISED, calling.FORBIDDEN, calling.MISSING, calling.MEMORY):
         return calling.Outcome(calling.DIED, message="the process wrote nonsense", seconds=elapsed)
     names = reply.get("error_types")
-    names = tuple(str(name)[:100] for name in names[:20]) if isinstance(names, list) else ()
+    names = tuple(_text(name, 100) for name in names[:20]) if isinstance(names, list) else ()
     written = reply.get("written")
     written = tuple(w for w in written[:50] if type(w) in (int, str)) if isinstance(written, list) else ()
-    message = str(reply.get("message") or "")[:500]
+    message = _text(reply.get("message"), 500)
     # the judge's own clock: a process could claim any speed
     return calling.Outcome(status, reply.get("value"), names, message, written, elapsed)
+
+
+def _text(value, limit: int = 100) -> str:
+    """A string out of a hostile reply: cut, and empty when it is none."""
+    return value[:limit] if type(value) is str else ""
+
+
+def defines(source: str, name: str) -> bool:
+    """Whether a cell defines a function, or assigns to its name."""
+    if name not in source:
+        return False
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return re.search(rf"\bdef\s+{name}\b", source) is not None
+    return any(
+        isinstance(node, ast.FunctionDef) and node.name == name
+        or isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name
+        for node in nodes
+    )
 
 
 def is_check(cell: NotebookNode) -> bool:
@@ -245,6 +283,11 @@ def plain_python(source: str) -> str:
         return source
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         pass
+    measured = re.match(r"\s*%%(time|timeit|capture|prun)\b[^\n]*\n", source)
+    if measured:  # these run their cell, and so do we
+        return plain_python(source[measured.end() :])
+    if len(source) > MAX_MAGIC_SOURCE or len(re.findall(r"[%!?]", source)) > MAX_MAGICS:
+        return source  # IPython reads the cell anew for every magic: hostile code could keep it busy for minutes
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
@@ -255,11 +298,13 @@ def plain_python(source: str) -> str:
 
 def result_key(slug: str, notebook: NotebookNode, seed: int) -> str:
     """Hash of everything that a result depends on: the cells, the tasks, the judge, the environment, the seed."""
-    parts = [slug, str(seed), sys.version, _code_fingerprint(), json.dumps(notebook.metadata.get("neuralnotes", {}))]
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            parts += [cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    cells = [
+        (cell.id, cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    parts = [slug, seed, sys.version, _code_fingerprint(), notebook.metadata.get("neuralnotes"), cells]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @cache
@@ -298,16 +343,16 @@ def judge_notebook(slug: str, notebook: NotebookNode, seed: int) -> dict:
 
     Args:
         slug: The assignment.
-        notebook: The notebook as the gate made it. ``metadata["neuralnotes"]`` holds ``verdict`` and ``reason`` when there
-            was nothing to read.
+        notebook: The notebook as the gate made it. ``metadata["neuralnotes"]`` holds ``verdict`` and ``reason`` when
+            there was nothing to read.
         seed: Seed of the hidden cases.
 
     Returns:
         ``{"results": {task id: Result as JSON}, "cells": {cell id: {"status", "message", "printed"}}, "sandbox": ...}``
     """
     tasks = neuralnotes.tasks.assignment(slug)
-    gate = notebook.metadata.get("neuralnotes", {})
-    if gate.get("verdict"):
+    gate = notebook.metadata.get("neuralnotes")
+    if gate:
         results = {task.id: without_cases(task, gate["verdict"], gate["reason"]) for task in tasks}
         return {"results": {key: r.as_json() for key, r in results.items()}, "cells": {}, "sandbox": SANDBOX}
     allowed = frozenset.union(*(task.allowed for task in tasks))
@@ -325,16 +370,25 @@ def judge_notebook(slug: str, notebook: NotebookNode, seed: int) -> dict:
 def _judge_task(judge: Judge, submission: Submission) -> Result:
     task = judge.task
     run = submission.where(task)
+    if run is not None and run.status == "forbidden":
+        return without_cases(task, "forbidden", f"its cell did not run: {run.message}")
     first = submission.call(task, judge.cases[0])
     if first.status == calling.MISSING:
         if run is None or run.status == "ok":
             return without_cases(task, "missing", f"no function {task.id} in the notebook")
         verdict = run.status if run.status in ("forbidden", "timeout", "memory") else "error"
         return without_cases(task, verdict, f"its cell did not run: {run.message}")
-    pending = [first]  # the first case has been called already
-    result = judge.judge(lambda prepared: pending.pop() if pending else submission.call(task, prepared))
+    pending, seen = [first], set()  # the first case has been called already
+
+    def run_case(prepared: PreparedCase) -> calling.Outcome:
+        if prepared.case.name in seen:
+            submission.close()  # asked again, to be timed: a fresh process remembers no answer
+        seen.add(prepared.case.name)
+        return pending.pop() if pending else submission.call(task, prepared)
+
+    result = judge.judge(run_case)
     forbidden = next((r for r in submission.runs if r.status == "forbidden"), None)
     if result.verdict == "error" and "NameError" in result.diagnosis and forbidden:
         # the name was to come from an import that was refused
-        return Result(**{**vars(result), "verdict": "forbidden", "diagnosis": f"{forbidden.message}; {result.diagnosis}"})
+        return replace(result, verdict="forbidden", diagnosis=f"{forbidden.message}; {result.diagnosis}")
     return result

@@ -1,9 +1,9 @@
-"""The student's process: it runs the cells of a submission and maps arguments to outputs. It holds no test and no oracle.
+"""The student's process: it runs the cells of a submission and maps arguments to outputs. It holds no test, no oracle.
 
-Run as a program it is the *zygote*: it imports NumPy once, then forks a child for every submission it is asked to serve,
-so that a child is ready in milliseconds. The zygote is started with ``python -I kernel.py <folder of wire.py> <fd>``;
-``judge.py`` is at the other end of the socket ``fd``. Nothing of ``neuralnotes`` is importable here: ``wire``, ``calling``
-and ``drivers``, which need NumPy only, are loaded by path.
+Run as a program it is the *zygote*: it imports NumPy once, then forks a child for every submission it is asked to
+serve, so that a child is ready in milliseconds. The zygote is started with ``python -I kernel.py <folder of wire.py>
+<fd>``; ``judge.py`` is at the other end of the socket ``fd``. Nothing of ``neuralnotes`` is importable here: ``wire``,
+``calling`` and ``drivers``, which need NumPy only, are loaded by path.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ import numpy as np  # noqa: E402
 
 PRINT_LIMIT = 20_000  # characters of one cell's output that are kept
 FILE_LIMIT = 16 * 2**20  # bytes of the largest file that a submission may write
-LIGHT = {"neuralnotes": {"check", "data", "plots"}, "matplotlib": {"pyplot"}}
+ALWAYS = {"__future__", "unicodedata"}  # the compiler itself asks for the second when it meets "\N{BULLET}"
+LIGHT = {"neuralnotes": {"check", "data", "date_reader", "plots"}, "matplotlib": {"pyplot"}}
 _real_import = builtins.__import__
 
 
@@ -58,6 +59,15 @@ class Inert:
 
     def __iter__(self):
         return iter((self, self))
+
+    def __len__(self):
+        return 0
+
+    def __str__(self):
+        return "(left out when graded)"
+
+    def __format__(self, specification):
+        return str(self)
 
     def __enter__(self):
         return self
@@ -83,16 +93,16 @@ def make_import(allowed: frozenset[str], state: dict):
         if globals is not None and globals.get("__name__") != "__main__":
             return _real_import(name, globals, locals, fromlist, level)
         top = name.partition(".")[0]
-        if top in allowed or top == "__future__":
+        if top in allowed or top in ALWAYS:
             return _real_import(name, globals, locals, fromlist, level)
+        if state["light"] == "locked":
+            return Inert()  # the release's own set-up cell: what the task does not allow is not needed for grading
         if state["light"] and top in LIGHT:
             asked = set(fromlist or ()) if name == top else {name.split(".")[1]}
             if top != "neuralnotes" or asked <= LIGHT[top]:
                 return Inert()
-        state["forbidden"] = name
-        raise calling.ForbiddenImport(
-            f"{name} may not be imported when graded; allowed are {', '.join(sorted(allowed))}"
-        )
+        state["forbidden"] = f"{name} may not be imported when graded; allowed are {', '.join(sorted(allowed))}"
+        raise calling.ForbiddenImport(state["forbidden"])
 
     return guarded
 
@@ -132,7 +142,7 @@ def receive_exactly(connection: socket.socket, count: int) -> bytes:
 
 def serve(connection: socket.socket, allowed: frozenset[str]) -> None:
     """Answer the judge's requests until the connection closes."""
-    state = {"light": False, "forbidden": None}
+    state = {"light": "", "forbidden": None}
     builtins.__import__ = make_import(allowed, state)
     sys.meta_path.insert(0, BlockForeign(allowed))
     module = types.ModuleType("__main__")
@@ -158,16 +168,18 @@ def run_cell(request: dict, namespace: dict, state: dict) -> dict:
     sys.stdout = sys.stderr = printed
     status, message = "ok", ""
     try:
-        exec(compile(request["source"], request["name"], "exec"), namespace)
+        exec(compile(request["source"], request["name"], "exec", dont_inherit=True), namespace)
+        if state["forbidden"]:
+            status, message = "forbidden", state["forbidden"]  # the code caught the error: asking is what counts
     except BaseException as error:
         status = "error"
-        if isinstance(error, calling.ForbiddenImport):
+        if state["forbidden"] or isinstance(error, calling.ForbiddenImport):
             status = "forbidden"
         elif isinstance(error, MemoryError):
             status = "memory"
         message = describe_error(error, request["name"])
     finally:
-        state["light"] = False
+        state["light"] = ""
         sys.stdout = sys.__stdout__
         sys.stderr = sys.__stderr__
     return {"status": status, "message": message, "printed": printed.getvalue()}
@@ -193,6 +205,7 @@ def run_call(request: dict, namespace: dict, state: dict) -> dict:
     function = namespace.get(request["function"])
     if not callable(function) or isinstance(function, Inert):
         return {"status": calling.MISSING}
+    state["forbidden"] = None
     sys.stdout = sys.stderr = BoundedText()
     driver = getattr(drivers, request["driver"]) if request["driver"] else None
     try:
@@ -201,6 +214,8 @@ def run_call(request: dict, namespace: dict, state: dict) -> dict:
         outcome = calling.Outcome(calling.RAISED, error_types=("KeyboardInterrupt", "BaseException"))
     finally:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    if state["forbidden"]:
+        outcome = calling.Outcome(calling.FORBIDDEN, error_types=("ForbiddenImport",), message=state["forbidden"])
     return {
         "status": outcome.status,
         "value": outcome.value,

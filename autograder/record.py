@@ -1,8 +1,8 @@
 """The record: results into nbgrader's gradebook, autograded notebooks and feedback, and into ``scores.csv``.
 
 nbgrader stays the book-keeper. ``JudgeExecute`` takes the place of its ``Execute`` preprocessor: instead of running the
-notebook it leaves in each check cell the outputs from which ``SaveAutoGrades`` reads the score. ``nbgrader autograde`` and
-the formgrader's button take the same path through the ``nbgrader_config.py`` that ``grade`` writes.
+notebook it leaves in each check cell the outputs from which ``SaveAutoGrades`` reads the score. ``nbgrader autograde``
+and the formgrader's button take the same path through the ``nbgrader_config.py`` that ``grade`` writes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from . import judge
 from .assignments import course_config, run_nbgrader
 from .gate import rebuild
 
+NOT_JUDGED = ("missing", "unreadable", "error")  # verdicts on a whole notebook: nothing to judge, or no judge
 COLUMNS = ("student", "assignment", "task", "score", "max_score", "verdict", "diagnosis", "seconds")
 
 PREPROCESSORS = [  # nbgrader's own list, with its Execute replaced
@@ -36,7 +37,7 @@ PREPROCESSORS = [  # nbgrader's own list, with its Execute replaced
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-CONFIG = '''"""nbgrader in this folder: `nbgrader autograde`, the formgrader and `generate_feedback` use the course's own judge."""
+CONFIG = '''"""nbgrader in this folder: its commands and the formgrader use the course's own judge."""
 
 c = get_config()  # noqa: F821 - nbgrader defines it
 c.CourseDirectory.root = {root!r}
@@ -59,8 +60,9 @@ class JudgeExecute(NbGraderPreprocessor):
         release = Path(resources["nbgrader"]["db_url"].removeprefix("sqlite:///")).parent / "release" / slug
         template = nbformat.read(release / f"{slug}.ipynb", as_version=4)
         clean, _ = rebuild(json.loads(nbformat.writes(nb)), template)
-        if "neuralnotes" in nb.metadata:
-            clean.metadata["neuralnotes"] = nb.metadata["neuralnotes"]
+        gate = nb.metadata.get("neuralnotes")
+        if isinstance(gate, dict) and gate.get("verdict") in NOT_JUDGED and isinstance(gate.get("reason"), str):
+            clean.metadata["neuralnotes"] = {"verdict": gate["verdict"], "reason": gate["reason"]}
         result = judge_cached(slug, clean, self.seed, Path(self.results_folder))
         write_outputs(clean, result)
         return clean, resources
@@ -140,14 +142,14 @@ def record_in_gradebook(slug: str, course: Path, students: list[str], seed: int)
     """Record judged submissions (in ``course/submitted``) with nbgrader: gradebook, autograded notebooks, feedback."""
     from nbgrader.converters import Autograde, GenerateFeedback
 
-    (course / "nbgrader_config.py").write_text(
-        CONFIG.format(root=str(course), results=str(course / "results"), seed=seed, preprocessors=PREPROCESSORS), encoding="utf-8"
-    )
+    results = str(course / "results")
+    text = CONFIG.format(root=str(course), results=results, seed=seed, preprocessors=PREPROCESSORS)
+    (course / "nbgrader_config.py").write_text(text, encoding="utf-8")
     if not students:
         return
     config = course_config(course)
     config.Autograde.autograde_preprocessors = PREPROCESSORS
-    config.JudgeExecute.results_folder = str(course / "results")
+    config.JudgeExecute.results_folder = results
     config.JudgeExecute.seed = seed
     config.BaseConverter.logfile = ""
     for student in students:
@@ -166,14 +168,15 @@ def write_scores(path: Path, slug: str, judged: dict[str, dict]) -> None:
         judged: Results by student, as ``judge_notebook`` gives them.
     """
     partial = path.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    # the name of a folder may hold bytes that are no UTF-8
+    with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for student in sorted(judged):
             for task in tasks.assignment(slug):
                 r = Result.from_json(judged[student]["results"][task.id])
-                diagnosis = " ".join(r.diagnosis.split())
-                row = [student, slug, r.task, f"{r.score:g}", f"{r.max_score:g}", r.verdict, diagnosis, f"{r.seconds:.3f}"]
+                points = f"{r.score:g}", f"{r.max_score:g}"
+                row = student, slug, r.task, *points, r.verdict, " ".join(r.diagnosis.split()), f"{r.seconds:.3f}"
                 writer.writerow([safe_cell(value) for value in row])
     partial.replace(path)
 

@@ -24,6 +24,7 @@ cp "$es5/tex-chtml.js" "$target/"
 cp -r "$es5/output/chtml/fonts/woff-v2" "$target/output/chtml/fonts/"
 cp -r "$es5/input/tex/extensions" "$target/input/tex/"
 cp -r "$es5/a11y" "$target/"
+cp "$es5/input/mml.js" "$target/input/"
 for locale in base en es; do cp "$es5/sre/mathmaps/$locale.json" "$target/sre/mathmaps/"; done
 cp "$scratch/package/LICENSE" "$target/LICENSE"
 printf 'MathJax %s, from npm (mathjax@%s, folder es5). License: Apache-2.0, see LICENSE.\n' "$MATHJAX" "$MATHJAX" \

@@ -139,9 +139,9 @@ def numerical_gradient(f, x, h=1e-5):
 
 # %%
 steps = np.logspace(-1, -13, 49)
-errors = [abs(numerical_gradient(lambda v: float(np.sin(v[0])), np.ones(1), h=h)[0] - np.cos(1)) for h in steps]
+slopes = [numerical_gradient(lambda v: float(np.sin(v[0])), np.ones(1), h=h)[0] for h in steps]
 figure, ax = plt.subplots()
-ax.loglog(steps, errors, ".-", linewidth=1)
+ax.loglog(steps, np.abs(np.array(slopes) - np.cos(1)), ".-", linewidth=1)
 ax.axvline(1e-5, color=plots.NEUTRAL, linewidth=1)
 ax.text(1.3e-5, 1e-3, "default h", color=plots.NEUTRAL)
 ax.set(xlabel="step h", ylabel="error of the slope")
@@ -220,41 +220,42 @@ def graph_backward(nodes):
         if op == "input":
             values[name] = float(arguments)
             continue
-        inputs = [values[argument] for argument in arguments]
+        a, b = values[arguments[0]], values[arguments[-1]]  # the same one where an op reads one
         if op == "add":
-            values[name] = inputs[0] + inputs[1]
+            values[name] = a + b
         elif op == "sub":
-            values[name] = inputs[0] - inputs[1]
+            values[name] = a - b
         elif op == "mul":
-            values[name] = inputs[0] * inputs[1]
+            values[name] = a * b
         elif op == "max":
-            values[name] = max(inputs)
+            values[name] = max(a, b)
         elif op == "neg":
-            values[name] = -inputs[0]
-        elif op == "exp":
-            values[name] = float(np.exp(inputs[0]))
+            values[name] = -a
+        else:
+            values[name] = float(np.exp(a))
 
     gradients = dict.fromkeys(values, 0.0)
     gradients[nodes[-1][0]] = 1.0
     for name, op, arguments in reversed(nodes):
+        if op == "input":
+            continue
+        first, second = arguments[0], arguments[-1]
         upstream = gradients[name]
-        if op in ("add", "sub", "mul", "max"):
-            a, b = arguments
-            if op == "add":
-                gradients[a] += upstream
-                gradients[b] += upstream
-            elif op == "sub":
-                gradients[a] += upstream
-                gradients[b] -= upstream
-            elif op == "mul":
-                gradients[a] += upstream * values[b]
-                gradients[b] += upstream * values[a]
-            else:
-                gradients[a if values[a] >= values[b] else b] += upstream
+        if op == "add":
+            gradients[first] += upstream
+            gradients[second] += upstream
+        elif op == "sub":
+            gradients[first] += upstream
+            gradients[second] -= upstream
+        elif op == "mul":
+            gradients[first] += upstream * values[second]
+            gradients[second] += upstream * values[first]
+        elif op == "max":
+            gradients[first if values[first] >= values[second] else second] += upstream
         elif op == "neg":
-            gradients[arguments[0]] -= upstream
-        elif op == "exp":
-            gradients[arguments[0]] += upstream * values[name]
+            gradients[first] -= upstream
+        else:
+            gradients[first] += upstream * values[name]
     return values, gradients
     ### END SOLUTION
 
@@ -429,7 +430,8 @@ def relative_error(a, b):
 
 
 rng = np.random.default_rng(0)
-x, w, b, dout = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(5, 3))
+x, w, b = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)), rng.normal(size=3)
+dout = rng.normal(size=(5, 3))
 dx, dw, db = affine_backward(dout, x, w, b)
 print("dx", relative_error(dx, numerical_gradient(lambda v: np.sum(dout * affine_forward(v, w, b)), x)))
 print("dw", relative_error(dw, numerical_gradient(lambda v: np.sum(dout * affine_forward(x, v, b)), w)))
@@ -625,9 +627,9 @@ check("softmax_cross_entropy", softmax_cross_entropy)
 #
 # <details><summary>Hint 3</summary>
 #
-# The derivative of $\frac{\lambda}{2} \sum W^2$ is $\lambda W$. Add it to the two weight gradients at the end. When
-# your gradient is wrong, compare each of the four with task 1: the first one from above that disagrees is where to
-# look.
+# The derivative of $\frac{\lambda}{2} \sum W^2$ is $\lambda W$. Add it to the two weight gradients at the end. When a
+# gradient is wrong, compare all four with task 1, in the order `b2`, `w2`, `b1`, `w1` of the backward pass: the first
+# that disagrees is where to look.
 #
 # </details>
 
@@ -702,7 +704,8 @@ for name, value in parameters.items():
 
     print(f"{name}  relative error {relative_error(grads[name], numerical_gradient(loss_of, value)):.1e}")
 count = 64 * 48 + 48 + 48 * 10 + 10
-print(f"\n{count} parameters: {2 * count} evaluations for differences, one forward and one backward for yours")
+print(f"\n{count} parameters: differences evaluate the network {2 * count} times,")
+print("your function goes forward once and backward once")
 
 # %% nbgrader={"grade_id": "two_layer_gradients", "grade": true}
 check("two_layer_gradients", two_layer_gradients)
@@ -813,14 +816,18 @@ for seed in range(5):
     print(f"seed {seed}: {trained:.1%} of the training digits right, {held_out:.1%} of the held-out ones")
 
 # %% [markdown]
-# What has the first layer learned to ask? Each picture is one column of `w1`: a hidden unit adds up the ink where it is
-# blue and subtracts the ink where it is orange.
+# What has training done to the first layer? With `epochs=0` you get the weights as they were drawn. Each picture is one
+# hidden unit, its column of `w1` after training minus the same column before: blue pixels now count more than at the
+# start, orange ones less. Why does the left margin stay as it was? And what may be the matter with a unit whose picture
+# is all but empty?
 
 # %%
+start = train_classifier(x_train, digits.labels_train, 48, 0, 0.5, 32, seed)
+change = (network[0] - start[0]).T.reshape(48, 8, 8)
+limit = np.abs(change).max()
 figure, axes = plt.subplots(4, 12, figsize=(7.2, 2.6))
-for ax, column in zip(axes.flat, network[0].T, strict=True):
-    limit = np.abs(column).max()
-    ax.imshow(column.reshape(8, 8), cmap=plots.diverging_colormap(), vmin=-limit, vmax=limit)
+for ax, picture in zip(axes.flat, change, strict=True):
+    ax.imshow(picture, cmap=plots.diverging_colormap(), vmin=-limit, vmax=limit)
     ax.axis("off")
 plt.show()
 

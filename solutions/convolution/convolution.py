@@ -723,11 +723,13 @@ plain = [(3, 1)] * 13
 vgg = [(3, 1)] * 2 + [(2, 2)] + [(3, 1)] * 2 + [(2, 2)] + ([(3, 1)] * 3 + [(2, 2)]) * 3
 figure, ax = plt.subplots()
 ax.set(xlabel="layers", ylabel="receptive field (input cells)", xticks=range(0, 19, 3))
-for layers, label, color in ((plain, "convolutions only", plots.BLUE), (vgg, "with poolings (VGG-16)", plots.ACCENT)):
+beside, before = ({"xytext": (x, -4), "textcoords": "offset points", "ha": a} for x, a in ((9, "left"), (-9, "right")))
+for layers, label, color, place in (
+    (plain, "convolutions only", plots.BLUE, beside), (vgg, "with poolings (VGG-16)", plots.ACCENT, before)
+):
     fields = [receptive_field(layers[:depth]) for depth in range(len(layers) + 1)]
     ax.plot(fields, "o-", color=color)
-    ax.text(len(layers) - 1, fields[-1] + 2, f"{label}: {fields[-1]}", color=color, ha="right")
-ax.lines[0].set_zorder(3)
+    ax.annotate(f"{label}: {fields[-1]}", (len(layers), fields[-1]), **place, color=color)
 
 # %% nbgrader={"grade_id": "receptive_field", "grade": true}
 check("receptive_field", receptive_field)

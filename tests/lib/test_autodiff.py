@@ -246,6 +246,12 @@ def test_graph_of_the_worked_example():
                          "f": 1.0}
 
 
+def test_graph_shows_no_negative_zero():
+    x, gate = Value(2.0, "x"), Value(0.0, "gate")
+    (x * gate * -3.0).backward()
+    assert str(graph(x * gate)[2]["x"]) == "0.0"
+
+
 def test_graph_refuses_one_name_for_two_nodes():
     with pytest.raises(ValueError, match=r"\['x'\]"):
         graph(Value(1.0, "x") + Value(2.0, "x"))

@@ -1,4 +1,4 @@
-"""What is special to the assignment ``backprop``: its oracles against second methods, and numbers worked out by hand."""
+"""What is special to the assignment ``backprop``: its oracles against second methods, and numbers found by hand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import doctest
 
 import numpy as np
 import pytest
-
-from autograder import assignments
 from neuralnotes.tasks import backprop
 from neuralnotes.tasks.judging import Judge
+
+from autograder import assignments
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def test_the_exact_central_differences_are_what_differences_give(kind):
         "sine": lambda v: np.sum(c * np.sin(v)), "wave": lambda v: np.sin(np.sum(c * v)),
     }[kind]
     for h in (0.5, 0.1, 1e-5):
-        np.testing.assert_allclose(backprop._numerical_oracle(kind, x, c, h), differences(f, x, h), rtol=1e-8, atol=1e-9)
+        exact = backprop._numerical_oracle(kind, x, c, h)
+        np.testing.assert_allclose(exact, differences(f, x, h), rtol=1e-8, atol=1e-9)
 
 
 def test_the_worked_graphs_of_the_notes():

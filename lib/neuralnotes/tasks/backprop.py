@@ -84,9 +84,10 @@ NUMERICAL_GRADIENT = Task(
         Misconception("all-elements-at-once", _all_at_once,
                       "All elements move together, so you get the slope along one diagonal. A partial derivative "
                       "moves one element and holds the others."),
-        Misconception("x-not-restored", variant(_central_differences, "        x[index] = old\n    return", "    return"),
-                      "After an element's turn it keeps its moved value, so the later derivatives are taken elsewhere"
-                      " and x comes back changed."),
+        Misconception("x-not-restored",
+                      variant(_central_differences, "        x[index] = old\n    return", "    return"),
+                      "After an element's turn it keeps its moved value, so the later derivatives are taken "
+                      "elsewhere and x comes back changed."),
         Misconception("x-restored-inexactly",
                       variant(_central_differences, "x[index] = old\n    return", "x[index] += h\n    return"),
                       "x comes back slightly different. Adding and subtracting h rounds: save the old value and put "
@@ -360,8 +361,8 @@ AFFINE_BACKWARD = Task(
         Misconception("averaged-over-batch",
                       variant(variant(_affine_backward_right, "x.T @ dout", "x.T @ dout / len(x)"),
                               "dout.sum(axis=0)", "dout.mean(axis=0)"),
-                      "dw and db are divided by the number of examples. If the loss is a mean, that 1/N is already in"
-                      " dout."),
+                      "dw and db are divided by the number of examples. If the loss is a mean, that 1/N is already "
+                      "in dout."),
         Misconception("bias-not-summed", variant(_affine_backward_right, "dout.sum(axis=0)", "dout"),
                       "The same b serves every example, so its gradients add up: what is the shape of b?"),
         Misconception("bias-keeps-axis", variant(_affine_backward_right, "sum(axis=0)", "sum(axis=0, keepdims=True)"),
@@ -495,8 +496,8 @@ SOFTMAX_CROSS_ENTROPY = Task(
                       "every logit of a row."),
         Misconception("shift-by-one-number",
                       variant(_cross_entropy_right, "logits.max(axis=1, keepdims=True)", "logits.max()"),
-                      "One number is taken from the whole batch, so a row of much smaller logits underflows: each row"
-                      " has its own maximum."),
+                      "One number is taken from the whole batch, so a row of much smaller logits underflows: each "
+                      "row has its own maximum."),
         Misconception("log-of-zero",
                       variant(_cross_entropy_right,
                               "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))",
@@ -612,8 +613,8 @@ TWO_LAYER_GRADIENTS = Task(
                       variant(variant(_two_layer_right, "dbefore + weight_decay * w1",
                                       "dbefore + 2 * weight_decay * w1"),
                               "dlogits + weight_decay * w2", "dlogits + 2 * weight_decay * w2"),
-                      "The decay's gradient is twice too large: the loss has a factor 1/2 so that the 2 of the square"
-                      " cancels."),
+                      "The decay's gradient is twice too large: the loss has a factor 1/2 so that the 2 of the "
+                      "square cancels."),
         Misconception("decay-on-biases",
                       variant(variant(_two_layer_right, "dbefore.sum(axis=0)",
                                       "dbefore.sum(axis=0) + weight_decay * b1"),
@@ -651,7 +652,9 @@ def _ring(rng, n):
 
 def _train_oracle(x, labels, hidden_units, epochs, learning_rate, batch_size, seed):
     # not the weights (any initialization will do), but what they have to be good at: examples that were held out
-    if x.shape[1] == 2:
+    if len(x) == 1:
+        held_out = x, labels
+    elif x.shape[1] == 2:
         held_out = _ring(np.random.default_rng(31), 500)
     else:
         images, digits = _digits()
@@ -665,7 +668,7 @@ def _train_visible(rng):
     return [Case("digits", (images[:-HELD_OUT], digits[:-HELD_OUT], 48, 12, 0.5, 32, 0))]
 
 
-_SORTED, _ONE_BATCH = "digits in the order of their class", "a batch size larger than the data"
+_SORTED = "digits in the order of their class"
 
 
 def _train_hidden(rng):
@@ -677,7 +680,9 @@ def _train_hidden(rng):
         Case(_SORTED, (x[by_class], labels[by_class], 96, 12, 0.4, 32, 3)),
         Case("two classes, inside and outside of a circle",
              (*_ring(np.random.default_rng(13), 600), 24, 40, 0.5, 32, 1)),
-        Case(_ONE_BATCH, (*_ring(np.random.default_rng(14), 400), 32, 200, 1.0, 1000, 4), edge=True),
+        Case("a single example of ten classes", (images[:1], np.array([9]), 16, 20, 0.5, 8, 6), edge=True),
+        Case("a batch size larger than the data",
+             (*_ring(np.random.default_rng(14), 400), 32, 200, 1.0, 1000, 4), edge=True),
     ]
 
 
@@ -753,18 +758,21 @@ def _diverged(case: Case, value) -> bool:
     return not all(np.all(np.isfinite(w)) for w in weights) or max(float(np.abs(w).max()) for w in weights) > 1e3
 
 
+def _full_batch_exists(case: Case) -> bool:
+    x, batch_size = case.arguments[0], case.arguments[5]
+    return len(x) >= batch_size
+
+
 def _biases_untouched(case: Case, value) -> bool:
     weights = _weights(case, value)
-    if isinstance(weights, str) or _identical_units(case, value):
+    if isinstance(weights, str) or weights[1].any() or weights[3].any() or _identical_units(case, value):
         return False
-    if weights[1].any() or weights[3].any() or case.name == _ONE_BATCH:
-        return False
-    return accuracy(*case.arguments[:2], *weights) < 0.6
+    return _full_batch_exists(case) and accuracy(*case.arguments[:2], *weights) < 0.6
 
 
 def _never_in_a_batch(case: Case, value) -> bool:
     weights = _weights(case, value)
-    return not isinstance(weights, str) and case.name == _ONE_BATCH and not weights[1].any() and not weights[3].any()
+    return not isinstance(weights, str) and not _full_batch_exists(case) and not (weights[1].any() or weights[3].any())
 
 
 def _remembers_the_last_classes(case: Case, value) -> bool:

@@ -67,7 +67,11 @@ def call(function: Callable, data: bytes, driver: Callable | None = None) -> Out
         raise
     except BaseException as error:
         seconds = time.perf_counter() - start
-        status = {ForbiddenImport: FORBIDDEN, MemoryError: MEMORY}.get(type(error), RAISED)
+        status = RAISED
+        if isinstance(error, ForbiddenImport):
+            status = FORBIDDEN
+        elif isinstance(error, MemoryError):  # NumPy raises a subclass
+            status = MEMORY
         names = tuple(base.__name__ for base in type(error).__mro__)
         try:
             message = str(error)[:500]

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_DEPTH = 20
-MAX_ITEMS = 200_000
+MAX_ITEMS = 200_000  # of one list, tuple or dict
+MAX_TEXT = 2**20  # characters of one string
+MAX_ARRAY = 32 * 2**20  # bytes of one array
+MAX_HEADER = 16 * 2**20  # bytes of JSON: parsed, it takes many times as much memory
+MAX_INT_BITS = 4096
 
 
 class WireError(ValueError):
@@ -33,6 +37,8 @@ def encode(value) -> bytes:
     blobs: list[bytes] = []
     tree = _tree(value, blobs, 0)
     header = json.dumps({"tree": tree, "blobs": [len(blob) for blob in blobs]}).encode()
+    if len(header) > MAX_HEADER:
+        blobs, header = [], json.dumps({"tree": ["opaque", "value of too many parts"], "blobs": []}).encode()
     return len(header).to_bytes(8, "big") + header + b"".join(blobs)
 
 
@@ -44,6 +50,8 @@ def decode(data: bytes):
     """
     try:
         size = int.from_bytes(data[:8], "big")
+        if size > MAX_HEADER:
+            raise WireError("the header is too large")
         header = json.loads(data[8 : 8 + size].decode())
         blobs, position = [], 8 + size
         for length in header["blobs"]:
@@ -74,14 +82,16 @@ def _tree(value, blobs: list[bytes], depth: int):
     if kind is bool:
         return ["bool", value]
     if kind is int:
-        return ["int", hex(value)] if abs(value) < 2**4096 else ["opaque", "enormous int"]
+        return ["int", hex(value)] if value.bit_length() <= MAX_INT_BITS else ["opaque", "enormous int"]
     if kind is float:
         return ["float", value.hex()]
     if kind is str:
-        return ["str", value]
+        return ["str", value] if len(value) <= MAX_TEXT else ["opaque", f"string of {len(value)} characters"]
     if kind is np.ndarray:
         if value.dtype.kind not in "biufc":
-            return ["opaque", f"array of dtype {value.dtype}"]
+            return ["opaque", f"array of dtype {value.dtype}"[:100]]
+        if value.nbytes > MAX_ARRAY:
+            return ["opaque", f"array of {value.nbytes / 2**20:.0f} MB"]
         contiguous = value.flags.c_contiguous or value.flags.f_contiguous
         order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
         blobs.append(value.tobytes(order=order))
@@ -112,7 +122,22 @@ def _dtype(text) -> np.dtype:
     return dtype
 
 
-def _value(tree, blobs: list[bytes], depth: int):
+def _text(text) -> str:
+    """A string that can be written to a file: lone surrogates cannot."""
+    if not isinstance(text, str):
+        raise WireError("not a string")
+    return text.encode("utf-8", "replace").decode()
+
+
+def _take(blobs: list[bytes | None], index: int) -> bytes:
+    """A blob, once: a few bytes that name one blob many times would grow to any size."""
+    blob, blobs[index] = blobs[index], None
+    if blob is None:
+        raise WireError("a blob is used twice")
+    return blob
+
+
+def _value(tree, blobs: list[bytes | None], depth: int):
     if depth > MAX_DEPTH or not isinstance(tree, list) or not tree:
         raise WireError("not a value")
     kind, *rest = tree
@@ -121,27 +146,30 @@ def _value(tree, blobs: list[bytes], depth: int):
     if kind == "bool":
         return bool(rest[0])
     if kind == "int":
-        return int(rest[0], 16)
+        number = int(rest[0], 16)
+        if number.bit_length() > MAX_INT_BITS:
+            raise WireError("an enormous int")
+        return number
     if kind == "float":
         return float.fromhex(rest[0])
     if kind == "str":
-        return str(rest[0])
+        return _text(rest[0])
     if kind == "opaque":
-        return Opaque(str(rest[0])[:200])
+        return Opaque(_text(rest[0])[:200])
     if kind == "scalar":
-        dtype = _dtype(rest[0])
-        if len(blobs[rest[1]]) != dtype.itemsize:
+        dtype, blob = _dtype(rest[0]), _take(blobs, rest[1])
+        if len(blob) != dtype.itemsize:
             raise WireError("a scalar has the wrong size")
-        return np.frombuffer(blobs[rest[1]], dtype)[0]
+        return np.frombuffer(blob, dtype)[0]
     if kind == "array":
         text, shape, layout, index = rest
-        dtype = _dtype(text)
+        dtype, blob = _dtype(text), _take(blobs, index)
         if not all(isinstance(n, int) and n >= 0 for n in shape):
             raise WireError("a shape has to hold sizes")
-        if math.prod(shape) * dtype.itemsize != len(blobs[index]):
+        if math.prod(shape) * dtype.itemsize != len(blob):
             raise WireError("an array has the wrong size")
         order = "F" if layout == "F" else "C"
-        array = np.frombuffer(blobs[index], dtype).reshape(shape, order=order).copy(order=order)
+        array = np.frombuffer(blob, dtype).reshape(shape, order=order).copy(order=order)
         if layout == "strided" and array.ndim:
             # the argument was a non-contiguous view, so the function gets one: every other item of a wider array
             wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), dtype)
@@ -152,5 +180,5 @@ def _value(tree, blobs: list[bytes], depth: int):
         items = [_value(item, blobs, depth + 1) for item in rest[0]]
         return tuple(items) if kind == "tuple" else items
     if kind == "dict":
-        return {str(key): _value(item, blobs, depth + 1) for key, item in rest[0]}
+        return {_text(key): _value(item, blobs, depth + 1) for key, item in rest[0]}
     raise WireError(f"unknown kind {kind!r}")
