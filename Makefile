@@ -1,5 +1,8 @@
 # Every command that a person types. `make help` lists them.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -39,7 +42,8 @@ course: book  ## the executed site, the exercises, and a graded demonstration cl
 	  echo "class report   $(CURDIR)/$(CLASS)/graded-$$slug/report.html"; done
 
 book: exercises  ## build the executed site into _build/html; warnings and failing cells are errors
-	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going -q
+	@# the kernels' note about TCP (they listen on 127.0.0.1 only) would stand here once for every page
+	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going -q 2>&1 | { grep -v 'TCP without encryption' || true; }
 
 exercises: $(READY)  ## generate exercises/ from solutions/
 	@$(BIN)/python -m autograder release

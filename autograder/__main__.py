@@ -37,9 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return {"release": run_release, "grade": run_grade, "demo": run_demo}[options.command](options)
-    except (assignments.AssignmentError, ValueError, OSError) as error:
+    except assignments.CannotStart as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
+    except (OSError, RuntimeError) as error:
+        print(f"autograder: {error}", file=sys.stderr)
+        return 1
 
 
 def run_release(options: argparse.Namespace) -> int:
@@ -64,7 +67,7 @@ def run_grade(options: argparse.Namespace) -> int:
     from .grade import grade
 
     if options.jobs is not None and options.jobs < 1:
-        raise ValueError("--jobs needs at least 1")
+        raise assignments.CannotStart("--jobs needs at least 1")
     print(f"Student code runs in a {judge.SANDBOX}.", file=sys.stderr)
     everyone = grade(
         options.assignment, options.submitted, options.out, options.student, options.jobs, options.fresh

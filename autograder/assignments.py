@@ -35,7 +35,15 @@ NOTEBOOK_METADATA = {
 }
 
 
-class AssignmentError(ValueError):
+class CannotStart(ValueError):
+    """A command cannot start; the message says what to do. Nothing has been written."""
+
+
+class NbgraderFailed(RuntimeError):
+    """nbgrader gave up; the message holds the end of its log."""
+
+
+class AssignmentError(CannotStart):
     """A source that cannot become an assignment; the message names the file and says what to do."""
 
 
@@ -222,7 +230,7 @@ def run_nbgrader(converter: type, slug: str, config) -> None:
     """Run one of nbgrader's converters over an assignment.
 
     Raises:
-        AssignmentError: nbgrader failed; the message holds the end of its log.
+        NbgraderFailed: nbgrader failed on some notebook; it has gone on with the others.
     """
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
@@ -245,8 +253,7 @@ def run_nbgrader(converter: type, slug: str, config) -> None:
             warnings.simplefilter("ignore")  # of SQLAlchemy, about nbgrader's own use of it
             running.start()
     except (NbGraderException, SystemExit) as error:
-        message = f"nbgrader's {converter.__name__} failed on {slug}:\n{written.getvalue()[-2000:]}"
-        raise AssignmentError(message) from error
+        raise NbgraderFailed(f"nbgrader's {converter.__name__} failed on {slug}:\n{written.getvalue()[-2000:]}") from error
 
 
 def notebook_text(notebook: NotebookNode) -> str:

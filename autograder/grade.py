@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import multiprocessing
@@ -9,7 +10,6 @@ import os
 import re
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import nbformat
@@ -17,12 +17,19 @@ from neuralnotes import tasks
 from tqdm import tqdm
 
 from . import judge, record, report
-from .assignments import SOLUTIONS, prepare_course
+from .assignments import SOLUTIONS, CannotStart, prepare_course
 from .gate import Gated, read_submission
 
+OWN_FOLDERS = {(name,) for name in ("source", "release", "submitted", "autograded", "feedback", "results")}
+NBGRADER_IGNORES = {".ipynb_checkpoints", "__pycache__", "feedback"}  # no student may have such a name there
 
-class GradeError(ValueError):
-    """The run cannot start; the message says what to do. Nothing has been written."""
+
+class GradeError(CannotStart):
+    """The run cannot start as it was asked for."""
+
+
+class NotGraded(RuntimeError):
+    """Some submissions could not be graded for a reason that is not theirs; the message names them."""
 
 
 def find_students(submitted: Path, wanted: list[str] | None = None) -> list[str]:
@@ -69,7 +76,7 @@ def grade(
     seed: int = 0,
     solutions: Path = SOLUTIONS,
     progress: bool = True,
-) -> tuple[dict[str, dict], list[str]]:
+) -> dict[str, dict]:
     """Grade an assignment.
 
     Args:
@@ -84,21 +91,20 @@ def grade(
         progress: Whether to show a progress bar.
 
     Returns:
-        Results by student, for every student that has been graded into ``out``, and the names of those whose notebooks
-        could not be graded for a reason that is not theirs.
+        Results by student, for every student that has been graded into ``out``.
 
     Raises:
         GradeError: The run cannot start.
-        AssignmentError: The assignment's source is malformed, or nbgrader failed to record the results.
+        AssignmentError: The assignment's source is malformed.
+        NotGraded: All is written, but some submissions have no marks for a reason that is not theirs.
     """
     submitted, out = Path(submitted).resolve(), Path(out).resolve()
     if slug not in tasks.ASSIGNMENTS:
         raise GradeError(f"there is no assignment {slug!r}; there are {', '.join(tasks.ASSIGNMENTS)}")
     names = find_students(submitted, students)
-    if out.is_relative_to(submitted) or submitted.is_relative_to(out):
-        inside = submitted.relative_to(out).parts[:1] if submitted.is_relative_to(out) else ()
-        if inside in [(), *((name,) for name in OWN_FOLDERS)]:
-            raise GradeError(f"{out}: --out has to be a folder of its own, apart from the submissions in {submitted}")
+    overwritten = submitted.is_relative_to(out) and submitted.relative_to(out).parts[:1] in OWN_FOLDERS
+    if out.is_relative_to(submitted) or overwritten:
+        raise GradeError(f"{out}: --out has to be a folder of its own, apart from the submissions in {submitted}")
     if re.search(r"[*?\[\]]", str(out)):
         raise GradeError(f"{out}: nbgrader cannot work in a folder with *, ?, [ or ] in its name; choose another --out")
     try:
@@ -114,8 +120,9 @@ def grade(
     keys = {name: judge.result_key(slug, notebook, seed) for name, notebook in notebooks.items()}
     failed = _judge_all(slug, notebooks, keys, seed, results, jobs or os.cpu_count() or 1, fresh, progress)
     for name, reason in failed.items():
-        # rows without points, under a key of their own: the next run finds no result of this notebook and judges it again
-        notebook = _hand_to_nbgrader(Gated(release, "error", f"not graded, run the same command again: {reason}"), out, name, slug)
+        # rows without points, under another key: the next run finds no result of the real notebook and judges it again
+        gated = Gated(copy.deepcopy(release), "error", f"not graded, run the same command again: {reason}")
+        notebook = _hand_to_nbgrader(gated, out, name, slug)
         keys[name] = judge.result_key(slug, notebook, seed)
         record.judge_cached(slug, notebook, seed, results)
 
@@ -133,7 +140,10 @@ def grade(
     (out / "report.html").write_text(report.page(slug, everyone), encoding="utf-8", errors="backslashreplace")
     record.record_in_gradebook(slug, out, [gradebook_id(name) for name in changed], seed)
     index.write_text(json.dumps({**known, **keys}, indent=1), encoding="utf-8")
-    return everyone, sorted(failed)
+    if failed:
+        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
+        raise NotGraded(f"{len(failed)} submissions could not be graded; run the same command again\n{reasons}")
+    return everyone
 
 
 def _hand_to_nbgrader(gated: Gated, out: Path, student: str, slug: str) -> nbformat.NotebookNode:
@@ -154,22 +164,31 @@ def _start_worker() -> None:
     torch.set_num_threads(1)  # as many workers as cores: more threads each would only queue up
 
 
-def _judge_all(slug, notebooks: dict, keys: dict, seed: int, results: Path, jobs: int, fresh: bool, progress: bool) -> None:
+def _judge_all(
+    slug: str, notebooks: dict, keys: dict, seed: int, results: Path, jobs: int, fresh: bool, progress: bool
+) -> dict[str, str]:
+    """Judge what has no result yet; return why some could not be judged, by student."""
     if not fresh:
         notebooks = {name: nb for name, nb in notebooks.items() if record.cached(results, keys[name]) is None}
-    if not notebooks:
-        return
-    bar = tqdm(total=len(notebooks), desc=f"judging {slug}", unit="submission", disable=not progress)
-    with bar, ProcessPoolExecutor(
-        max_workers=min(jobs, len(notebooks)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    ) as pool:
-        waiting = [
-            pool.submit(record.judge_cached, slug, notebook, seed, results, fresh, keys[name])
-            for name, notebook in notebooks.items()
-        ]
-        for future in as_completed(waiting):
-            try:
-                future.result()
-            except BrokenProcessPool as error:
-                raise RuntimeError("a judging process was killed from outside; run the same command again") from error
-            bar.update()
+
+    def judge_these(names, workers: int) -> dict[str, str]:
+        failed = {}
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(names)), context, _start_worker) as pool:
+            futures = {
+                pool.submit(record.judge_cached, slug, notebooks[name], seed, results, fresh, keys[name]): name
+                for name in names
+            }
+            for future in as_completed(futures):
+                error = future.exception()
+                if error is not None:
+                    failed[futures[future]] = f"{type(error).__name__}: {str(error)[:300]}"
+                bar.update(error is None)
+        return failed
+
+    still: dict[str, str] = {}
+    with tqdm(total=len(notebooks), desc=f"judging {slug}", unit="submission", disable=not progress) as bar:
+        # a process that dies takes those waiting with it; alone, each of them has its own second chance
+        for name in judge_these(list(notebooks), jobs) if notebooks else ():
+            still.update(judge_these([name], 1))
+    return still

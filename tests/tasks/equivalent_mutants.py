@@ -18,7 +18,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "im2col": {_CONVOLUTION_GUARD: _NEGATIVE_PADDING},
     "conv2d_backward": {
         _CONVOLUTION_GUARD: _NEGATIVE_PADDING,
-        _ROOM_GUARD: "a kernel one larger than the padded image cannot be added into the smaller patch: NumPy raises ValueError",
+        _ROOM_GUARD: "a kernel one larger than the padded image cannot be added into the smaller patch: ValueError",
     },
     "conv2d_fast": {
         _CONVOLUTION_GUARD: _NEGATIVE_PADDING,
