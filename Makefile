@@ -28,7 +28,7 @@ $(READY): requirements.txt pyproject.toml
 	  { echo "make: Python 3.11 is needed ($(PYTHON) is not it, or not there). Install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 course: book  ## the executed site, the exercises, and a graded demonstration class

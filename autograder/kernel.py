@@ -57,6 +57,10 @@ class Inert:
     def __getitem__(self, key):
         return self
 
+    def __array__(self, *args, **kwargs):
+        # without this NumPy would take it for a sequence of sequences without end
+        raise TypeError("the course's data and plots are left out when graded")
+
     def __iter__(self):
         return iter((self, self))
 
