@@ -32,14 +32,8 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 course: book  ## the executed site, the exercises, and a graded demonstration class
-	@$(BIN)/python -m autograder demo --out $(CLASS)/submitted
-	@for slug in $(SLUGS); do \
-	  $(BIN)/python -m autograder grade $$slug --submitted $(CLASS)/submitted --out $(CLASS)/graded-$$slug || exit 1; done
-	@echo
-	@echo "site           $(CURDIR)/$(SITE)/index.html   (or: make serve)"
-	@for slug in $(SLUGS); do \
-	  echo "marks          $(CURDIR)/$(CLASS)/graded-$$slug/scores.csv"; \
-	  echo "class report   $(CURDIR)/$(CLASS)/graded-$$slug/report.html"; done
+	@$(BIN)/python -m autograder demo --out $(CURDIR)/$(CLASS)
+	@echo "site: $(CURDIR)/$(SITE)/index.html   (or: make serve)"
 
 book: exercises  ## build the executed site into _build/html; warnings and failing cells are errors
 	@# the kernels' note about TCP (they listen on 127.0.0.1 only) would stand here once for every page

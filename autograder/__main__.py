@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--no-sandbox", action="store_true",
                          help="grade although there is no operating-system sandbox (the only level so far)")
 
-    command = commands.add_parser("demo", help="generate a demonstration class")
-    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the submissions")
+    command = commands.add_parser("demo", help="generate a demonstration class and grade it")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for submissions and marks")
 
     options = parser.parse_args(arguments)
     try:
@@ -83,10 +83,14 @@ def run_grade(options: argparse.Namespace) -> int:
 
 def run_demo(options: argparse.Namespace) -> int:
     from .demo import write_class
+    from .grade import grade
 
     for slug in tasks.ASSIGNMENTS:
-        students = write_class(slug, options.out)
-        print(f"{slug}: {len(students)} submissions in {options.out}")
+        submitted, out = options.out / slug / "submitted", options.out / slug / "graded"
+        students = write_class(slug, submitted)
+        grade(slug, submitted, out)
+        print(f"{slug}: {len(students)} submissions")
+        print(f"  marks         {out / 'scores.csv'}\n  class report  {out / 'report.html'}")
     return 0
 
 

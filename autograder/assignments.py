@@ -253,7 +253,8 @@ def run_nbgrader(converter: type, slug: str, config) -> None:
             warnings.simplefilter("ignore")  # of SQLAlchemy, about nbgrader's own use of it
             running.start()
     except (NbGraderException, SystemExit) as error:
-        raise NbgraderFailed(f"nbgrader's {converter.__name__} failed on {slug}:\n{written.getvalue()[-2000:]}") from error
+        log_end = written.getvalue()[-2000:]
+        raise NbgraderFailed(f"nbgrader's {converter.__name__} failed on {slug}:\n{log_end}") from error
 
 
 def notebook_text(notebook: NotebookNode) -> str:

@@ -47,6 +47,8 @@ def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
         "blank": blank,
         "syntax-error": with_answers(solved, {first: f"def {first}(:\n    return"}),
         "endless-loop": with_answers(solved, {first: f"def {first}(*_, **keywords):\n    while True:\n        pass"}),
+        "memory-hog": with_answers(solved, {first: f"def {first}(*_, **keywords):\n    return np.ones(10**12)"}),
+        "forbidden-import": with_answers(solved, {first: f"import torch\n\n\ndef {first}(*_):\n    pass"}),
     }
     # one student per rank of misconception: the first mistake of every task, the second of every task, ...
     for rank in range(max(len(task.misconceptions) for task in records)):
@@ -60,7 +62,7 @@ def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
 
 
 def write_class(slug: str, folder: Path, solutions: Path = SOLUTIONS) -> list[str]:
-    """Write the demonstration class as ``<folder>/<student>/<slug>/<slug>.ipynb``.
+    """Write the demonstration class as ``<folder>/<student>/<slug>/<slug>.ipynb``, with a file that was cut short.
 
     Returns:
         The students' names.
@@ -70,4 +72,7 @@ def write_class(slug: str, folder: Path, solutions: Path = SOLUTIONS) -> list[st
         path = Path(folder) / name / slug / f"{slug}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, path)
-    return sorted(students)
+    cut_short = Path(folder) / "cut-short" / slug / f"{slug}.ipynb"
+    cut_short.parent.mkdir(parents=True, exist_ok=True)
+    cut_short.write_text(nbformat.writes(students["ada"])[:1000], encoding="utf-8")
+    return sorted([*students, "cut-short"])

@@ -657,8 +657,8 @@ check("positional_encoding", positional_encoding)
 # `alignment`. You are graded on what is read: on dates that the model has never seen, at least 95 % have to be exactly
 # right, with the alignment that belongs to them.
 #
-# **Example.** The text *14.03.98* is `[29, 32, 4, 28, 31, 4, 37, 36]`, and the row of `dates` should be
-# `[29, 37, 37, 36, 3, 28, 31, 3, 29, 32]`, which is *1998-03-14*.
+# **Example.** The text *14.03.98* is `[7, 10, 5, 6, 9, 5, 15, 14]`, and the row of `dates` should be
+# `[7, 15, 15, 14, 4, 6, 9, 4, 7, 10]`, which is *1998-03-14*.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -690,8 +690,8 @@ def read_dates(characters, parameters):
 
     Returns:
         dates (N, 10), the indices of the characters of each ISO date, and alignment (N, 10, T), how much each of them
-        looked at each character of the text. Example: [[29, 32, 4, 28, 31, 4, 37, 36]], "14.03.98", is read as
-        [[29, 37, 37, 36, 3, 28, 31, 3, 29, 32]], "1998-03-14".
+        looked at each character of the text. Example: [[7, 10, 5, 6, 9, 5, 15, 14]], "14.03.98", is read as
+        [[7, 15, 15, 14, 4, 6, 9, 4, 7, 10]], "1998-03-14".
     """
     ### BEGIN SOLUTION
     p = parameters
@@ -717,11 +717,10 @@ def read_dates(characters, parameters):
 texts = ["saturday, 14 march 1998", "the 3rd of may, 2021", "14.03.98"]
 vocabulary = data.date_vocabulary()
 dates, alignment = read_dates(vocabulary.encode(texts), date_reader.parameters())
-fig, axes = plt.subplots(len(texts), 1, figsize=(6.4, 9.5))
+fig, axes = plt.subplots(len(texts), 1, figsize=(6.4, 9.5), layout="constrained")
 for ax, text, date, rows in zip(axes, texts, vocabulary.decode(dates), alignment, strict=True):
     plots.heatmap(ax, rows[:, : len(text)], row_labels=date, column_labels=text, number_format=None, limits=(0, 1))
     ax.set_title(f"{text}  \N{RIGHTWARDS ARROW}  {date}")
-fig.tight_layout()
 plt.show()
 
 # %%

@@ -1617,14 +1617,14 @@ _EIGHT_WAYS = (
 
 def read_visible(rng):
     return [
-        _read("40 dates that the model has never seen", _dates(rng, 40)),
+        _read("20 dates that the model has never seen", _dates(rng, 20)),
         _read("'saturday, 14 march 1998'", ["saturday, 14 march 1998"], edge=True),
     ]
 
 
 def read_hidden(rng):
     return [
-        _read("64 dates that the model has never seen", _dates(rng, 64)),
+        _read("40 dates that the model has never seen", _dates(rng, 40)),
         _read("each way of writing, and more padding", _EIGHT_WAYS, length=33),
         _read("a batch of one, without padding", ["the 3rd of may, 2021"], edge=True),
     ]

@@ -185,7 +185,7 @@ class Judge:
                 self._reference_seconds[name] = max(measured, self._reference_seconds.get(name, 0.0))
             if self._reference_seconds[name] >= factor * seconds:
                 return ""
-            if 4 * self._reference_seconds[name] < factor * seconds:
+            if attempt and 4 * self._reference_seconds[name] < factor * seconds:
                 break  # noise does not explain as much
             for again in (run(prepared), run(prepared)):
                 if again.status == RETURNED and not self.task.compare(prepared.case, prepared.expected, again.value):

@@ -138,7 +138,7 @@ def _take(blobs: list[bytes | None], index: int) -> bytes:
 
 
 def _value(tree, blobs: list[bytes | None], depth: int):
-    if depth > MAX_DEPTH or not isinstance(tree, list) or not tree:
+    if depth > MAX_DEPTH + 1 or not isinstance(tree, list) or not tree:  # one deeper: the word that it was too deep
         raise WireError("not a value")
     kind, *rest = tree
     if kind == "none":
