@@ -22,6 +22,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+
 from neuralnotes import tasks
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+
 from neuralnotes import tasks
 from neuralnotes.tasks import Misconception, Task
 from neuralnotes.tasks.records import source_of

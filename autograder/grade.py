@@ -13,8 +13,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
-from neuralnotes import tasks
 from tqdm import tqdm
+
+from neuralnotes import tasks
 
 from . import judge, record, report
 from .assignments import SOLUTIONS, CannotStart, prepare_course
@@ -59,11 +60,12 @@ def find_students(submitted: Path, wanted: list[str] | None = None) -> list[str]
 def gradebook_id(student: str) -> str:
     """The name under which nbgrader knows a student: the folder's own, unless nbgrader could not find that again.
 
-    nbgrader looks for files by shell patterns, so a name that holds pattern characters would match others, or nothing.
+    nbgrader looks for files by shell patterns: a name that holds pattern characters would match others, and one that
+    begins with a dot nothing.
     """
-    if not re.search(r"[*?\[\]{}\\\x00-\x1f\ud800-\udfff]", student) and student not in NBGRADER_IGNORES:
+    if not re.search(r"^\.|[*?\[\]{}\\\x00-\x1f\ud800-\udfff]", student) and student not in NBGRADER_IGNORES:
         return student
-    return re.sub(r"[^\w.@ -]", "_", student)[:50] + "-" + hashlib.sha256(os.fsencode(student)).hexdigest()[:8]
+    return re.sub(r"^\.|[^\w.@ -]", "_", student)[:50] + "-" + hashlib.sha256(os.fsencode(student)).hexdigest()[:8]
 
 
 def grade(

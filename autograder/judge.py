@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import neuralnotes.tasks
 import numpy
 from nbformat import NotebookNode
+
+import neuralnotes.tasks
 from neuralnotes.tasks import Task, calling, wire
 from neuralnotes.tasks.judging import Judge, PreparedCase, Result, without_cases
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Int, Unicode
+
 from neuralnotes import tasks
 from neuralnotes.tasks.judging import Result
-from traitlets import Int, Unicode
 
 from . import judge
 from .assignments import course_config, run_nbgrader

@@ -13,6 +13,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
+
 from neuralnotes import attention, autodiff, convolution, layers
 
 PAIRS = 15

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from neuralnotes import data, date_reader
 from torch.nn.functional import cross_entropy
+
+from neuralnotes import data, date_reader
 
 FEATURES, HIDDEN = 32, 64
 BATCH = 256

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import nbformat
-from neuralnotes import tasks
-from neuralnotes.tasks.judging import Judge
 
 from autograder import assignments, judge
+from neuralnotes import tasks
+from neuralnotes.tasks.judging import Judge
 
 BINARY = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.Mult,
@@ -57,7 +57,9 @@ def mutants(slug: str, task_id: str, source: str) -> Iterator[Mutant]:
             after = apply()
             ast.fix_missing_locations(changed)
             line = source.splitlines()[getattr(node, "lineno", function.lineno) - 1].strip()
-            yield Mutant(slug, task_id, f"{line}  |  {before} -> {after}", ast.unparse(changed))
+            change = f"{line}  |  {before.splitlines()[0]} -> {after.splitlines()[0]}"
+            change = after if after.startswith("dropped: ") else change
+            yield Mutant(slug, task_id, change, ast.unparse(changed))
 
 
 def changes(node: ast.AST, function: ast.FunctionDef) -> Iterator:

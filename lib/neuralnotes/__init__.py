@@ -16,6 +16,7 @@ _MODULES = (
     "checking",
     "convolution",
     "data",
+    "date_reader",
     "layers",
     "losses",
     "optimizers",

@@ -2,7 +2,8 @@
 
 ``saturday, 14 march 1998`` -> ``1998-03-14``. Each character is embedded, one layer of self-attention lets it see its
 neighborhood, and ten learned queries, one per character of the ISO date, attend to the text. The values are the bare
-characters, without position or neighborhood: whatever the model writes, it has read where its attention looked.
+characters, without position or neighborhood: what the model writes is mixed from the characters that it looked at.
+Where it looks depends on the whole text, since the keys know the neighborhood.
 
 The parameters were trained by ``benchmarks/train_date_reader.py`` on 30,000 dates; the remaining 6,525 were held out.
 """

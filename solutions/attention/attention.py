@@ -411,7 +411,7 @@ check("attention_backward", attention_backward)
 # 0.7311; for the second token both scores are 0, and the output is 0.5. Head 1 does the same the other way round.
 # Together: `[[[0.7311, 0.5], [0.5, 0.7311]]]`.
 #
-# You may call your own function of task 3 here. If it is wrong, this one will be wrong too.
+# You may call your function of task 3, but then this one is only as right as that one. The model solution stands alone.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -463,7 +463,14 @@ def multi_head_attention(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
     def split(projected):
         return projected.reshape(b, n, num_heads, d // num_heads).swapaxes(1, 2)  # (B, H, N, D/H)
 
-    out, _ = scaled_dot_product_attention(split(x @ w_q), split(x @ w_k), split(x @ w_v), mask)
+    q, k, v = split(x @ w_q), split(x @ w_k), split(x @ w_v)
+    scores = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[-1])  # (B, H, N, N)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf)
+    top = np.max(scores, axis=-1, keepdims=True)  # (B, H, N, 1)
+    powers = np.exp(scores - np.where(np.isfinite(top), top, 0.0))
+    total = np.sum(powers, axis=-1, keepdims=True)
+    out = powers / np.where(total == 0, 1.0, total) @ v  # (B, H, N, D/H)
     return out.swapaxes(1, 2).reshape(b, n, d) @ w_o
     ### END SOLUTION
 
@@ -534,8 +541,8 @@ def additive_attention(queries, keys, values, w_q, w_k, w_a):
     ### BEGIN SOLUTION
     hidden = np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :])  # (N, M, A)
     scores = hidden @ w_a  # (N, M)
-    powers = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
-    weights = powers / np.sum(powers, axis=-1, keepdims=True)
+    powers = np.exp(scores - np.max(scores, axis=1, keepdims=True))
+    weights = powers / np.sum(powers, axis=1, keepdims=True)
     return weights @ values, weights
     ### END SOLUTION
 
@@ -648,7 +655,8 @@ check("positional_encoding", positional_encoding)
 # 2. `context` (N, T, D): `x` plus what multi-head self-attention returns for `x`. Now a 1 may know that it stands
 #    before a 4 and a blank.
 # 3. The keys are `context @ w_keys`. The values are `embedded @ w_values`: bare characters, without place or context.
-#    So whatever the model writes, it has read where its attention points.
+#    What the model writes is mixed from the characters that its attention points to; where it points may depend on
+#    the whole text.
 # 4. `found` (N, 10, D) and `alignment` (N, 10, T): scaled dot-product attention of the ten queries.
 # 5. `hidden` (N, 10, E): ReLU of `(found + queries) @ w_hidden`, and the logits (N, 10, V) are `hidden @ w_out`.
 # 6. `dates` (N, 10): the index of the largest logit, an array of integers.
@@ -750,10 +758,11 @@ check("read_dates", read_dates)
 # It looks at the 9, the tens digit of the year. The years run from 1970 to 2069, so the tens digit alone decides the
 # century: 7, 8 and 9 belong to 19.., the others to 20... The value of the 9 and the query, which knows that it writes
 # the first or second digit of the year, are all that the hidden layer needs. With values made of the context the heat
-# map would no longer be an explanation: the self-attention has already copied information from other characters, so
-# the model could look at one place, a comma for instance, and read there what it had gathered from everywhere. The
-# weights say from which *vectors* the output is mixed, and only as long as a vector stands for its character alone do
-# they say from which characters.
+# map would explain much less: the self-attention has already copied information from other characters, so the model
+# could look at one place, a comma for instance, and read there what it had gathered from everywhere. The weights say
+# from which *vectors* the output is mixed, and they say from which characters only as long as a vector stands for its
+# character alone. Even then they are not the whole story: the keys know the context, so the *choice* of the place
+# carries information, as when the model reads the 0 of a month off a letter that has nothing to do with the month.
 #
 # **Rubric.** 1 point: the tens digit, with the reason that the range of years makes it decide the century (a
 # different character is fine if it is what the student's heat map shows, and if the reason fits). 1 point: with

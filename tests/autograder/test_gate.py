@@ -134,7 +134,7 @@ def test_a_file_over_the_limit_is_not_read(tmp_path, release, monkeypatch):
     assert "200 MB" in result.reason
 
 
-# ------------------------------------------------------------------------------- repairs: each with the points it deserves
+# ---------------------------------------------------------------------------- repairs: each with the points it deserves
 
 
 def change(name):
@@ -343,7 +343,8 @@ def mutations(draw, document: dict) -> dict:
     random.Random(draw(st.integers())).shuffle(cells) if draw(st.booleans()) else None
     for _ in range(draw(st.integers(0, 8))):
         position = draw(st.integers(0, max(len(cells) - 1, 0)))
-        action = draw(st.sampled_from(["drop", "double", "junk", "own", "source", "metadata", "id", "kind", "grade_id"]))
+        actions = ["drop", "double", "junk", "own", "source", "metadata", "id", "kind", "grade_id"]
+        action = draw(st.sampled_from(actions))
         if action == "junk":
             cells.insert(position, draw(json_values()))
             continue

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+
 from neuralnotes import activations as act
 
 # name, further arguments, the same function in torch

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from neuralnotes.autodiff import Value, gradient_error, graph, maximum, softmax_cross_entropy, topological_order
 
 F = torch.nn.functional

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+
 from neuralnotes import convolution as conv
 
 # N, C, H, W, K, FH, FW, stride, padding

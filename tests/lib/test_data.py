@@ -17,6 +17,7 @@ import numpy as np
 import pooch
 import pytest
 import requests
+
 from neuralnotes import data
 
 # --- images that ship with scikit-learn -------------------------------------------------------------------------------

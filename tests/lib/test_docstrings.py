@@ -6,8 +6,9 @@ import importlib
 import inspect
 import pkgutil
 
-import neuralnotes
 import pytest
+
+import neuralnotes
 
 CHAPTERS = {
     "Learning machines",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+
 from neuralnotes import layers
 
 LABELS = torch.tensor([0, 2, 1, 2, 0])

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 import torch
-from neuralnotes import data, optimizers, training
 from torch import nn
+
+from neuralnotes import data, optimizers, training
 
 cross_entropy = nn.functional.cross_entropy
 

@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 import torch
+
+from autograder import assignments
 from neuralnotes import attention, data, date_reader
 from neuralnotes.tasks import attention as records
 from neuralnotes.tasks.judging import Judge
-
-from autograder import assignments
 
 
 def tensors(arrays):

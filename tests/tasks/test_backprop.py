@@ -6,10 +6,10 @@ import doctest
 
 import numpy as np
 import pytest
-from neuralnotes.tasks import backprop
-from neuralnotes.tasks.judging import Judge
 
 from autograder import assignments
+from neuralnotes.tasks import backprop
+from neuralnotes.tasks.judging import Judge
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import doctest
 import numpy as np
 import pytest
 import torch
-from neuralnotes.tasks import convolution as records
-from neuralnotes.tasks.judging import Judge
 
 from autograder import assignments
+from neuralnotes.tasks import convolution as records
+from neuralnotes.tasks.judging import Judge
 from tests.tasks.alternatives_convolution import ALTERNATIVES
 
 TASKS = {task.id: task for task in records.TASKS}

@@ -6,11 +6,11 @@ import re
 from importlib import import_module
 
 import pytest
+
+from autograder import assignments
 from neuralnotes import tasks
 from neuralnotes.checking import CheckFailed, check, report
 from neuralnotes.tasks.judging import Judge
-
-from autograder import assignments
 
 TASKS = [(slug, task) for slug in tasks.ASSIGNMENTS for task in tasks.assignment(slug)]
 IDS = [task.id for _, task in TASKS]

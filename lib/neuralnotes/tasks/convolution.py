@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .records import Budget, Case, Misconception, Task
+from .records import Budget, Case, Misconception, Task, variant
 
 # --- Oracles: torch in float64, or the definition counted out ---------------------------------------------------------
 
@@ -124,90 +124,38 @@ def _sizes_hidden(rng):
     ]
 
 
-def wrong_size_float(size, kernel, stride=1, padding=0):
-    if kernel < 1 or stride < 1 or padding < 0 or kernel > size + 2 * padding:
-        raise ValueError("does not fit")
-    if (size + 2 * padding - kernel) % stride:
-        raise ValueError("the stride does not divide")
-    return (size + 2 * padding - kernel) / stride + 1
-
-
-def wrong_size_floored(size, kernel, stride=1, padding=0):
-    if kernel < 1 or stride < 1 or padding < 0 or kernel > size + 2 * padding:
-        raise ValueError("does not fit")
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def wrong_size_padded_once(size, kernel, stride=1, padding=0):
-    if kernel < 1 or stride < 1 or padding < 0 or kernel > size + padding:
-        raise ValueError("does not fit")
-    if (size + padding - kernel) % stride:
-        raise ValueError("the stride does not divide")
-    return (size + padding - kernel) // stride + 1
-
-
-def wrong_size_without_plus_one(size, kernel, stride=1, padding=0):
-    if kernel < 1 or stride < 1 or padding < 0 or kernel > size + 2 * padding:
-        raise ValueError("does not fit")
-    if (size + 2 * padding - kernel) % stride:
-        raise ValueError("the stride does not divide")
-    return (size + 2 * padding - kernel) // stride
-
-
-def wrong_size_padding_times_stride(size, kernel, stride=1, padding=0):
-    if kernel < 1 or stride < 1 or padding < 0 or kernel > size + 2 * padding:
-        raise ValueError("does not fit")
-    return (size - kernel) // stride + 1 + 2 * padding
-
-
-def wrong_size_unchecked(size, kernel, stride=1, padding=0):
-    if (size + 2 * padding - kernel) % stride:
-        raise ValueError("the stride does not divide")
-    return (size + 2 * padding - kernel) // stride + 1
+def _size_right(size, kernel, stride=1, padding=0):
+    room = size + 2 * padding - kernel
+    if kernel < 1 or stride < 1 or padding < 0 or room < 0 or room % stride:
+        raise ValueError("the windows do not fit")
+    return room // stride + 1
 
 
 CONV_OUTPUT_SIZE = Task(
-    id="conv_output_size",
-    points=1,
-    minutes=10,
-    difficulty=1,
+    id="conv_output_size", points=1, minutes=10, difficulty=1,
     signature="conv_output_size(size, kernel, stride=1, padding=0) -> int",
-    visible=_sizes_visible,
-    hidden=_sizes_hidden,
-    oracle=count_windows,
+    visible=_sizes_visible, hidden=_sizes_hidden, oracle=count_windows,
     misconceptions=(
-        Misconception(
-            "float-division",
-            wrong_size_float,
-            "The number is right, but it is a float such as 3.0, and a size is an int. Look at the division.",
-        ),
-        Misconception(
-            "floored-stride",
-            wrong_size_floored,
-            "A stride that does not divide was rounded down, so the last columns would be dropped silently. Look at "
-            "what the statement asks for when the windows do not end at the border.",
-        ),
-        Misconception(
-            "padding-added-once",
-            wrong_size_padded_once,
-            "Only one border seems to be padded. Draw the padded row and count its cells.",
-        ),
-        Misconception(
-            "plus-one-forgotten",
-            wrong_size_without_plus_one,
-            "You seem to count the steps that the window takes, not the places where it stands. Try size 3, kernel 3.",
-        ),
-        Misconception(
-            "padding-outside-the-division",
-            wrong_size_padding_times_stride,
-            "The padding seems to be added to the output. It belongs to the input, before the window takes its steps.",
-        ),
-        Misconception(
-            "arguments-unchecked",
-            wrong_size_unchecked,
-            "The sizes that fit are right. Look at what happens for a kernel larger than the padded input, and for a "
-            "kernel, stride or padding out of range.",
-        ),
+        Misconception("float-division", variant(_size_right, "room // stride", "room / stride"),
+                      "The number is right, but it is a float such as 3.0, and a size is an int. Look at the "
+                      "division."),
+        Misconception("floored-stride", variant(_size_right, " or room % stride", ""),
+                      "A stride that does not divide was rounded down, so the last columns would be dropped silently. "
+                      "Look at what the statement asks for when the windows do not end at the border."),
+        Misconception("padding-added-once", variant(_size_right, "2 * padding", "padding"),
+                      "Only one border seems to be padded. Draw the padded row and count its cells."),
+        Misconception("plus-one-forgotten", variant(_size_right, " + 1", ""),
+                      "You seem to count the steps that the window takes, not the places where it stands. Try size 3, "
+                      "kernel 3."),
+        Misconception("padding-outside-the-division",
+                      variant(variant(_size_right, " or room % stride", ""),
+                              "room // stride + 1", "(size - kernel) // stride + 1 + 2 * padding"),
+                      "The padding seems to be added to the output. It belongs to the input, before the window takes "
+                      "its steps."),
+        Misconception("arguments-unchecked",
+                      variant(_size_right, "kernel < 1 or stride < 1 or padding < 0 or room < 0 or ", ""),
+                      "The sizes that fit are right. Look at what happens for a kernel larger than the padded input, "
+                      "and for a kernel, stride or padding out of range."),
     ),
 )
 
@@ -286,123 +234,27 @@ def _refusals(arguments):
     ]
 
 
-def wrong_forward_flipped(x, w, b, stride=1, padding=0):
+# An implementation named unchecked, here and below, is right wherever the layer fits, and never looks whether it does.
+
+
+def _forward_unchecked(x, w, b, stride=1, padding=0):
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    flipped = w[:, :, ::-1, ::-1]
+    rows, columns = (range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3))
+    out = np.zeros((len(x), len(w), len(rows), len(columns)))
     for i, top in enumerate(rows):
         for j, left in enumerate(columns):
             patch = padded[:, :, top : top + w.shape[2], left : left + w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, flipped) + b
+            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w) + b
     return out
 
 
-def wrong_forward_transposed_kernel(x, w, b, stride=1, padding=0):
+def _forward_window_unstrided(x, w, b, stride=1, padding=0):
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    for i, top in enumerate(rows):
-        for j, left in enumerate(columns):
-            patch = padded[:, :, top : top + w.shape[2], left : left + w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcba->nk", patch, w) + b
-    return out
-
-
-def wrong_forward_without_bias(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    for i, top in enumerate(rows):
-        for j, left in enumerate(columns):
-            patch = padded[:, :, top : top + w.shape[2], left : left + w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w)
-    return out
-
-
-def wrong_forward_bias_per_channel(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    for i, top in enumerate(rows):
-        for j, left in enumerate(columns):
-            for c in range(x.shape[1]):
-                patch = padded[:, c, top : top + w.shape[2], left : left + w.shape[3]]
-                out[:, :, i, j] += np.einsum("nab,kab->nk", patch, w[:, c]) + b
-    return out
-
-
-def wrong_forward_window_unstrided(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    height = (padded.shape[2] - w.shape[2]) // stride + 1
-    width = (padded.shape[3] - w.shape[3]) // stride + 1
-    out = np.zeros((x.shape[0], w.shape[0], height, width))
+    height, width = ((padded.shape[axis] - w.shape[axis]) // stride + 1 for axis in (2, 3))
+    out = np.zeros((len(x), len(w), height, width))
     for i in range(height):
         for j in range(width):
             patch = padded[:, :, i : i + w.shape[2], j : j + w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w) + b
-    return out
-
-
-def wrong_forward_dilated(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    height = padded.shape[2] - stride * (w.shape[2] - 1)
-    width = padded.shape[3] - stride * (w.shape[3] - 1)
-    out = np.zeros((x.shape[0], w.shape[0], height, width))
-    for i in range(height):
-        for j in range(width):
-            patch = padded[:, :, i::stride, j::stride][:, :, : w.shape[2], : w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w) + b
-    return out
-
-
-def wrong_forward_padded_once(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, 0), (padding, 0)))
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    for i, top in enumerate(rows):
-        for j, left in enumerate(columns):
-            patch = padded[:, :, top : top + w.shape[2], left : left + w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w) + b
-    return out
-
-
-def wrong_forward_padded_every_axis(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, padding)
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    for i, top in enumerate(rows):
-        for j, left in enumerate(columns):
-            patch = padded[:, :, top : top + w.shape[2], left : left + w.shape[3]]
-            out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w) + b
-    return out
-
-
-def wrong_forward_floored(x, w, b, stride=1, padding=0):
-    if stride < 1 or padding < 0:
-        raise ValueError("stride and padding are out of range")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    if w.shape[2] > padded.shape[2] or w.shape[3] > padded.shape[3]:
-        raise ValueError("the kernel does not fit")
-    rows, columns = (
-        range(0, padded.shape[axis] - w.shape[axis] + 1, stride) for axis in (2, 3)
-    )
-    out = np.zeros((x.shape[0], w.shape[0], len(rows), len(columns)))
-    for i, top in enumerate(rows):
-        for j, left in enumerate(columns):
-            patch = padded[:, :, top : top + w.shape[2], left : left + w.shape[3]]
             out[:, :, i, j] = np.einsum("ncab,kcab->nk", patch, w) + b
     return out
 
@@ -418,52 +270,45 @@ FLOORED_HINT = (
 )
 
 CONV2D_FORWARD = Task(
-    id="conv2d_forward",
-    points=3,
-    minutes=25,
-    difficulty=2,
+    id="conv2d_forward", points=3, minutes=25, difficulty=2,
     signature="conv2d_forward(x, w, b, stride=1, padding=0) -> out",
-    visible=_forward_visible,
-    hidden=_forward_hidden,
-    oracle=_conv2d,
+    visible=_forward_visible, hidden=_forward_hidden, oracle=_conv2d,
     misconceptions=(
-        Misconception("flipped-kernel", wrong_forward_flipped, FLIPPED_HINT),
-        Misconception(
-            "transposed-kernel",
-            wrong_forward_transposed_kernel,
-            "The kernel seems to be transposed: its rows meet the columns of the patch. Compare the order of the two "
-            "last axes of the patch and of w.",
-        ),
-        Misconception("forgotten-bias", wrong_forward_without_bias, FORGOTTEN_BIAS_HINT),
-        Misconception(
-            "bias-once-per-channel",
-            wrong_forward_bias_per_channel,
-            "The bias seems to be added once for every input channel. Look at which loop it stands in.",
-        ),
-        Misconception(
-            "window-without-stride",
-            wrong_forward_window_unstrided,
-            "The shape is right, but the window seems to move by one cell at each step. Look at where the patch of "
-            "output (i, j) begins.",
-        ),
-        Misconception(
-            "stride-inside-the-kernel",
-            wrong_forward_dilated,
-            "The stride seems to spread the kernel's cells apart (a dilated convolution). It is the step between one "
-            "patch and the next; inside a patch the cells are neighbors.",
-        ),
-        Misconception(
-            "padding-on-one-side",
-            wrong_forward_padded_once,
-            "Only the top and the left seem to be padded. Look at the pairs that np.pad takes for each axis.",
-        ),
-        Misconception(
-            "every-axis-padded",
-            wrong_forward_padded_every_axis,
-            "np.pad with a single number pads every axis, so images and channels of zeros appear too. Print the shape "
-            "of the padded array.",
-        ),
-        Misconception("floored-stride", wrong_forward_floored, FLOORED_HINT),
+        Misconception("flipped-kernel", variant(_forward_unchecked, "patch, w)", "patch, w[:, :, ::-1, ::-1])"),
+                      FLIPPED_HINT),
+        Misconception("transposed-kernel", variant(_forward_unchecked, "kcab", "kcba"),
+                      "The kernel seems to be transposed: its rows meet the columns of the patch. Compare the order of "
+                      "the two last axes of the patch and of w."),
+        Misconception("forgotten-bias", variant(_forward_unchecked, " + b\n", "\n"), FORGOTTEN_BIAS_HINT),
+        Misconception("bias-once-per-channel",
+                      variant(_forward_unchecked, 'np.einsum("ncab,kcab->nk", patch, w) + b',
+                              'sum(np.einsum("nab,kab->nk", patch[:, c], w[:, c]) + b for c in range(x.shape[1]))'),
+                      "The bias seems to be added once for every input channel. Look at which loop it stands in."),
+        Misconception("window-without-stride", _forward_window_unstrided,
+                      "The shape is right, but the window seems to move by one cell at each step. Look at where the "
+                      "patch of output (i, j) begins."),
+        Misconception("stride-inside-the-kernel",
+                      variant(variant(_forward_window_unstrided, "(padded.shape[axis] - w.shape[axis]) // stride + 1",
+                                      "padded.shape[axis] - stride * (w.shape[axis] - 1)"),
+                              "i : i + w.shape[2], j : j + w.shape[3]]",
+                              "i::stride, j::stride][:, :, : w.shape[2], : w.shape[3]]"),
+                      "The stride seems to spread the kernel's cells apart (a dilated convolution). It is the step "
+                      "between one patch and the next; inside a patch the cells are neighbors."),
+        Misconception("padding-on-one-side",
+                      variant(_forward_unchecked, "(padding, padding), (padding, padding)",
+                              "(padding, 0), (padding, 0)"),
+                      "Only the top and the left seem to be padded. Look at the pairs that np.pad takes for each "
+                      "axis."),
+        Misconception("every-axis-padded",
+                      variant(_forward_unchecked, "((0, 0), (0, 0), (padding, padding), (padding, padding))",
+                              "padding"),
+                      "np.pad with a single number pads every axis, so images and channels of zeros appear too. Print "
+                      "the shape of the padded array."),
+        Misconception("floored-stride",
+                      variant(_forward_unchecked, "    out =",
+                              "    if stride < 1 or not rows or not columns:\n"
+                              '        raise ValueError("the kernel does not fit")\n    out ='),
+                      FLOORED_HINT),
     ),
 )
 
@@ -538,166 +383,55 @@ def _backward_refusals(rng):
     return cases
 
 
-def wrong_backward_last_image(dout, x, w, b, stride=1, padding=0):
+def _backward_unchecked(dout, x, w, b, stride=1, padding=0):
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for n in range(x.shape[0]):
-        dw = np.zeros(w.shape)
-        for i in range(dout.shape[2]):
-            for j in range(dout.shape[3]):
-                rows = slice(i * stride, i * stride + w.shape[2])
-                columns = slice(j * stride, j * stride + w.shape[3])
-                dw += dout[n, :, i, j, None, None, None] * padded[n, :, rows, columns]
-                dx[n, :, rows, columns] += np.tensordot(dout[n, :, i, j], w, axes=1)
+    for n in range(len(x)):
+        for i, j in np.ndindex(dout.shape[2:]):
+            top, left = i * stride, j * stride
+            rows, columns = slice(top, top + w.shape[2]), slice(left, left + w.shape[3])
+            dw += dout[n, :, i, j, None, None, None] * padded[n, :, rows, columns]
+            dx[n, :, rows, columns] += np.tensordot(dout[n, :, i, j], w, axes=1)
     dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw, dout.sum(axis=(0, 2, 3))
-
-
-def wrong_backward_bias_averaged(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows = slice(i * stride, i * stride + w.shape[2])
-            columns = slice(j * stride, j * stride + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], w)
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw, dout.mean(axis=(0, 2, 3))
-
-
-def wrong_backward_batch_averaged(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows = slice(i * stride, i * stride + w.shape[2])
-            columns = slice(j * stride, j * stride + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], w)
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw / len(x), dout.sum(axis=(0, 2, 3)) / len(x)
-
-
-def wrong_backward_padding_kept(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows = slice(i * stride, i * stride + w.shape[2])
-            columns = slice(j * stride, j * stride + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], w)
-    return dx, dw, dout.sum(axis=(0, 2, 3))
-
-
-def wrong_backward_overwritten(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows = slice(i * stride, i * stride + w.shape[2])
-            columns = slice(j * stride, j * stride + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] = np.einsum("nk,kcab->ncab", dout[:, :, i, j], w)
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw, dout.sum(axis=(0, 2, 3))
-
-
-def wrong_backward_flipped(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows = slice(i * stride, i * stride + w.shape[2])
-            columns = slice(j * stride, j * stride + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], w[:, :, ::-1, ::-1])
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw, dout.sum(axis=(0, 2, 3))
-
-
-def wrong_backward_window_unstrided(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows, columns = slice(i, i + w.shape[2]), slice(j, j + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], w)
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw, dout.sum(axis=(0, 2, 3))
-
-
-def wrong_backward_unchecked(dout, x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    dx, dw = np.zeros(padded.shape), np.zeros(w.shape)
-    for i in range(dout.shape[2]):
-        for j in range(dout.shape[3]):
-            rows = slice(i * stride, i * stride + w.shape[2])
-            columns = slice(j * stride, j * stride + w.shape[3])
-            dw += np.einsum("nk,ncab->kcab", dout[:, :, i, j], padded[:, :, rows, columns])
-            dx[:, :, rows, columns] += np.einsum("nk,kcab->ncab", dout[:, :, i, j], w)
-    dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]
-    return dx, dw, dout.sum(axis=(0, 2, 3))
+    db = dout.sum(axis=(0, 2, 3))
+    return dx, dw, db
 
 
 CONV2D_BACKWARD = Task(
-    id="conv2d_backward",
-    points=5,
-    minutes=45,
-    difficulty=4,
+    id="conv2d_backward", points=5, minutes=45, difficulty=4,
     signature="conv2d_backward(dout, x, w, b, stride=1, padding=0) -> (dx, dw, db)",
-    visible=_backward_visible,
-    hidden=_backward_hidden,
-    oracle=_conv2d_gradients,
+    visible=_backward_visible, hidden=_backward_hidden, oracle=_conv2d_gradients,
     misconceptions=(
-        Misconception(
-            "only-the-last-image",
-            wrong_backward_last_image,
-            "dw seems to come from the last image alone. The kernel is shared by the whole batch: look at where dw is "
-            "set to zero.",
-        ),
-        Misconception(
-            "bias-gradient-averaged",
-            wrong_backward_bias_averaged,
-            "db is an average. Any averaging is part of the loss and is in dout already: how many outputs does b[k] "
-            "touch?",
-        ),
-        Misconception(
-            "batch-averaged",
-            wrong_backward_batch_averaged,
-            "dw and db are divided by the number of images. Any averaging is part of the loss and is in dout already.",
-        ),
-        Misconception(
-            "padding-kept",
-            wrong_backward_padding_kept,
-            "dx has the shape of the padded image. It needs the shape of x: which rows and columns were never in x?",
-        ),
-        Misconception(
-            "overwritten-where-windows-overlap",
-            wrong_backward_overwritten,
-            "Where windows overlap, a cell of x feeds several outputs, but dx keeps the contribution of the last one "
-            "only.",
-        ),
-        Misconception(
-            "flipped-twice",
-            wrong_backward_flipped,
-            "dx uses the flipped kernel where it should not be flipped (or flips it twice). Which weight joined "
-            "x[i*stride + a, j*stride + c] to out[i, j] in the forward pass? The same one carries the gradient back.",
-        ),
-        Misconception(
-            "window-without-stride",
-            wrong_backward_window_unstrided,
-            "With stride 1 all is right; with a larger one the patches are taken from the wrong place. Look at where "
-            "the patch of output (i, j) begins.",
-        ),
-        Misconception(
-            "arguments-unchecked",
-            wrong_backward_unchecked,
-            "The gradients are right. Look at the arguments that the forward pass refuses: the backward pass refuses "
-            "them too.",
-        ),
+        Misconception("only-the-last-image",
+                      variant(_backward_unchecked, "in range(len(x)):\n",
+                              "in range(len(x)):\n        dw = np.zeros(w.shape)\n"),
+                      "dw seems to come from the last image alone. The kernel is shared by the whole batch: look at "
+                      "where dw is set to zero."),
+        Misconception("bias-gradient-averaged", variant(_backward_unchecked, "dout.sum", "dout.mean"),
+                      "db is an average. Any averaging is part of the loss and is in dout already: how many outputs "
+                      "does b[k] touch?"),
+        Misconception("batch-averaged", variant(_backward_unchecked, "dw, db\n", "dw / len(x), db / len(x)\n"),
+                      "dw and db are divided by the number of images. Any averaging is part of the loss and is in dout "
+                      "already."),
+        Misconception("padding-kept",
+                      variant(_backward_unchecked,
+                              "dx = dx[:, :, padding : padding + x.shape[2], padding : padding + x.shape[3]]\n    ",
+                              ""),
+                      "dx has the shape of the padded image. It needs the shape of x: which rows and columns were "
+                      "never in x?"),
+        Misconception("overwritten-where-windows-overlap", variant(_backward_unchecked, "+= np.tensor", "= np.tensor"),
+                      "Where windows overlap, a cell of x feeds several outputs, but dx keeps the contribution of the "
+                      "last one only."),
+        Misconception("flipped-twice", variant(_backward_unchecked, "w, axes", "w[:, :, ::-1, ::-1], axes"),
+                      "dx uses the flipped kernel where it should not be flipped (or flips it twice). Which weight "
+                      "joined x[i*stride + a, j*stride + c] to out[i, j] in the forward pass? The same one carries the "
+                      "gradient back."),
+        Misconception("window-without-stride", variant(_backward_unchecked, "i * stride, j * stride", "i, j"),
+                      "With stride 1 all is right; with a larger one the patches are taken from the wrong place. Look "
+                      "at where the patch of output (i, j) begins."),
+        Misconception("arguments-unchecked", _backward_unchecked,
+                      "The gradients are right. Look at the arguments that the forward pass refuses: the backward pass "
+                      "refuses them too."),
     ),
 )
 
@@ -739,101 +473,44 @@ def _im2col_hidden(rng):
     ]
 
 
-def wrong_im2col_channels_last(x, kernel_height, kernel_width, stride=1, padding=0):
+def _im2col_unchecked(x, kernel_height, kernel_width, stride=1, padding=0):
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
     windows = windows[:, :, ::stride, ::stride]
-    return windows.transpose(0, 2, 3, 4, 5, 1).reshape(x.shape[0], *windows.shape[2:4], -1)
-
-
-def wrong_im2col_window_transposed(x, kernel_height, kernel_width, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride]
-    return windows.transpose(0, 2, 3, 1, 5, 4).reshape(x.shape[0], *windows.shape[2:4], -1)
-
-
-def wrong_im2col_columns(x, kernel_height, kernel_width, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride].transpose(0, 1, 4, 5, 2, 3)
-    return windows.reshape(x.shape[0], x.shape[1] * kernel_height * kernel_width, -1)
-
-
-def wrong_im2col_flat_rows(x, kernel_height, kernel_width, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)
-    return windows.reshape(-1, x.shape[1] * kernel_height * kernel_width)
-
-
-def wrong_im2col_positions_swapped(x, kernel_height, kernel_width, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride].transpose(0, 3, 2, 1, 4, 5)
-    return windows.reshape(*windows.shape[:3], -1)
-
-
-def wrong_im2col_reshaped_only(x, kernel_height, kernel_width, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride]
-    return windows.reshape(x.shape[0], windows.shape[2], windows.shape[3], -1)
-
-
-def wrong_im2col_floored(x, kernel_height, kernel_width, stride=1, padding=0):
-    if kernel_height < 1 or kernel_width < 1 or stride < 1 or padding < 0:
-        raise ValueError("an argument is out of range")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_height, kernel_width), axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)
-    return windows.reshape(*windows.shape[:3], -1)
+    patches = windows.transpose(0, 2, 3, 1, 4, 5)
+    return patches.reshape(*patches.shape[:3], -1)
 
 
 IM2COL = Task(
-    id="im2col",
-    points=3,
-    minutes=30,
-    difficulty=3,
+    id="im2col", points=3, minutes=30, difficulty=3,
     signature="im2col(x, kernel_height, kernel_width, stride=1, padding=0) -> cols",
-    visible=_im2col_visible,
-    hidden=_im2col_hidden,
-    oracle=_unfold,
+    visible=_im2col_visible, hidden=_im2col_hidden, oracle=_unfold,
     misconceptions=(
-        Misconception(
-            "channel-minor-patches",
-            wrong_im2col_channels_last,
-            "Each patch holds the right numbers in another order: the channel changes fastest. The statement wants "
-            "all of channel 0 first, then all of channel 1.",
-        ),
-        Misconception(
-            "patches-column-by-column",
-            wrong_im2col_window_transposed,
-            "Inside a channel each patch is read column by column. The statement wants it row by row.",
-        ),
-        Misconception(
-            "patches-as-columns",
-            wrong_im2col_columns,
-            "Your patches stand in columns, with all positions in one axis. Read the shape in the statement again: the "
-            "patch is the last axis.",
-        ),
-        Misconception(
-            "positions-flattened",
-            wrong_im2col_flat_rows,
-            "The rows are right, but images and positions are flattened into one axis. Keep N, OH and OW apart.",
-        ),
-        Misconception(
-            "positions-swapped",
-            wrong_im2col_positions_swapped,
-            "The patches are right, but cols[n, i, j] seems to hold the patch of row j and column i.",
-        ),
-        Misconception(
-            "reshape-without-transpose",
-            wrong_im2col_reshaped_only,
-            "The shape is right and the numbers are shuffled: reshape never reorders axes. Print the shape just "
-            "before it and see which axes have to move first.",
-        ),
-        Misconception("floored-stride", wrong_im2col_floored, FLOORED_HINT),
+        Misconception("channel-minor-patches", variant(_im2col_unchecked, "1, 4, 5", "4, 5, 1"),
+                      "Each patch holds the right numbers in another order: the channel changes fastest. The statement "
+                      "wants all of channel 0 first, then all of channel 1."),
+        Misconception("patches-column-by-column", variant(_im2col_unchecked, "4, 5", "5, 4"),
+                      "Inside a channel each patch is read column by column. The statement wants it row by row."),
+        Misconception("patches-as-columns",
+                      variant(variant(_im2col_unchecked, "0, 2, 3, 1, 4, 5", "0, 1, 4, 5, 2, 3"),
+                              "*patches.shape[:3], -1", "len(x), x.shape[1] * kernel_height * kernel_width, -1"),
+                      "Your patches stand in columns, with all positions in one axis. Read the shape in the statement "
+                      "again: the patch is the last axis."),
+        Misconception("positions-flattened",
+                      variant(_im2col_unchecked, "*patches.shape[:3], -1",
+                              "-1, x.shape[1] * kernel_height * kernel_width"),
+                      "The rows are right, but images and positions are flattened into one axis. Keep N, OH and OW "
+                      "apart."),
+        Misconception("positions-swapped", variant(_im2col_unchecked, "0, 2, 3, 1", "0, 3, 2, 1"),
+                      "The patches are right, but cols[n, i, j] seems to hold the patch of row j and column i."),
+        Misconception("reshape-without-transpose", variant(_im2col_unchecked, "patches.reshape", "windows.reshape"),
+                      "The shape is right and the numbers are shuffled: reshape never reorders axes. Print the shape "
+                      "just before it and see which axes have to move first."),
+        Misconception("floored-stride",
+                      variant(_im2col_unchecked, "    padded =",
+                              "    if min(kernel_height, kernel_width, stride) < 1:\n"
+                              '        raise ValueError("an argument is out of range")\n    padded ='),
+                      FLOORED_HINT),
     ),
 )
 
@@ -850,7 +527,7 @@ def _fast_visible(rng):
     ]
 
 
-def wrong_fast_loops(x, w, b, stride=1, padding=0):
+def _fast_loops(x, w, b, stride=1, padding=0):
     for size, kernel in zip(x.shape[2:], w.shape[2:], strict=True):
         room = size + 2 * padding - kernel
         if kernel < 1 or stride < 1 or padding < 0 or room < 0 or room % stride:
@@ -870,86 +547,41 @@ def wrong_fast_loops(x, w, b, stride=1, padding=0):
     return out
 
 
-def wrong_fast_flipped(x, w, b, stride=1, padding=0):
+def _fast_unchecked(x, w, b, stride=1, padding=0):
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    out = np.tensordot(windows, w[:, :, ::-1, ::-1], axes=((1, 4, 5), (1, 2, 3)))
-    return out.transpose(0, 3, 1, 2) + b[:, None, None]
-
-
-def wrong_fast_without_bias(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    return np.tensordot(windows, w, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
-
-
-def wrong_fast_filters_last(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    return np.tensordot(windows, w, axes=((1, 4, 5), (1, 2, 3))) + b
-
-
-def wrong_fast_reshaped(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    out = np.tensordot(windows, w, axes=((1, 4, 5), (1, 2, 3))) + b
-    return out.reshape(x.shape[0], w.shape[0], *out.shape[1:3])
-
-
-def wrong_fast_channel_order(x, w, b, stride=1, padding=0):
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    cols = windows.transpose(0, 2, 3, 4, 5, 1).reshape(x.shape[0], *windows.shape[2:4], -1)
-    return (cols @ w.reshape(len(w), -1).T + b).transpose(0, 3, 1, 2)
-
-
-def wrong_fast_floored(x, w, b, stride=1, padding=0):
-    if stride < 1 or padding < 0:
-        raise ValueError("stride and padding are out of range")
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    out = np.tensordot(windows, w, axes=((1, 4, 5), (1, 2, 3)))
-    return out.transpose(0, 3, 1, 2) + b[:, None, None]
+    patches = windows.transpose(0, 2, 3, 1, 4, 5)
+    out = patches.reshape(*patches.shape[:3], -1) @ w.reshape(len(w), -1).T + b
+    return out.transpose(0, 3, 1, 2)
 
 
 CONV2D_FAST = Task(
-    id="conv2d_fast",
-    points=4,
-    minutes=25,
-    difficulty=3,
+    id="conv2d_fast", points=4, minutes=25, difficulty=3,
     signature="conv2d_fast(x, w, b, stride=1, padding=0) -> out",
-    visible=_fast_visible,
-    hidden=_forward_hidden,
-    oracle=_conv2d,
+    visible=_fast_visible, hidden=_forward_hidden, oracle=_conv2d,
+    budget=Budget(seconds=60.0, at_least_faster_than=(20.0, _fast_loops)),
     misconceptions=(
-        Misconception(
-            "loops",
-            wrong_fast_loops,
-            "The values are right, but most of the time goes into Python's loops. Which of them could one matrix "
-            "product do at once?",
-        ),
-        Misconception("flipped-kernel", wrong_fast_flipped, FLIPPED_HINT),
-        Misconception("forgotten-bias", wrong_fast_without_bias, FORGOTTEN_BIAS_HINT),
-        Misconception(
-            "filters-last",
-            wrong_fast_filters_last,
-            "The filters are the last axis of your result. The statement wants them right after the batch: move the "
-            "axis.",
-        ),
-        Misconception(
-            "reshape-instead-of-transpose",
-            wrong_fast_reshaped,
-            "The shape is right and the numbers are shuffled: reshape never reorders axes. Which axis has to move, and "
-            "what moves axes?",
-        ),
-        Misconception(
-            "patch-and-kernel-order-differ",
-            wrong_fast_channel_order,
-            "The patches and the kernels seem to be flattened in different orders, so channels meet the wrong weights.",
-        ),
-        Misconception("floored-stride", wrong_fast_floored, FLOORED_HINT),
+        Misconception("loops", _fast_loops,
+                      "The values are right, but most of the time goes into Python's loops. Which of them could one "
+                      "matrix product do at once?"),
+        Misconception("flipped-kernel", variant(_fast_unchecked, "w.reshape", "w[:, :, ::-1, ::-1].reshape"),
+                      FLIPPED_HINT),
+        Misconception("forgotten-bias", variant(_fast_unchecked, " + b\n", "\n"), FORGOTTEN_BIAS_HINT),
+        Misconception("filters-last", variant(_fast_unchecked, "out.transpose(0, 3, 1, 2)", "out"),
+                      "The filters are the last axis of your result. The statement wants them right after the batch: "
+                      "move the axis."),
+        Misconception("reshape-instead-of-transpose",
+                      variant(_fast_unchecked, "transpose(0, 3, 1, 2)", "reshape(len(x), len(w), *out.shape[1:3])"),
+                      "The shape is right and the numbers are shuffled: reshape never reorders axes. Which axis has to "
+                      "move, and what moves axes?"),
+        Misconception("patch-and-kernel-order-differ", variant(_fast_unchecked, "1, 4, 5", "4, 5, 1"),
+                      "The patches and the kernels seem to be flattened in different orders, so channels meet the "
+                      "wrong weights."),
+        Misconception("floored-stride",
+                      variant(_fast_unchecked, "    padded =",
+                              '    if stride < 1:\n        raise ValueError("stride is out of range")\n    padded ='),
+                      FLOORED_HINT),
     ),
-    budget=Budget(seconds=60.0, at_least_faster_than=(20.0, wrong_fast_loops)),
 )
 
 
@@ -1004,39 +636,12 @@ def _pool_refusals(arguments):
     ]
 
 
-def wrong_pool_mean(x, size, stride):
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
-    return windows.sum(axis=(4, 5)) / size**2
-
-
-def wrong_pool_from_zero(x, size, stride):
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
-    return windows.max(axis=(4, 5), initial=0.0)
-
-
-def wrong_pool_size_as_stride(x, size, stride):
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::size, ::size]
-    return windows.max(axis=(4, 5))
-
-
-def wrong_pool_across_channels(x, size, stride):
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
-    return windows.max(axis=(1, 4, 5))
-
-
-def wrong_pool_largest_magnitude(x, size, stride):
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
-    return np.abs(windows).max(axis=(4, 5))
-
-
-def wrong_pool_floored(x, size, stride):
-    if size < 1 or stride < 1:
-        raise ValueError("size and stride are out of range")
+def _pool_unchecked(x, size, stride):
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
     return windows.max(axis=(4, 5))
 
 
-def wrong_pool_clipped(x, size, stride):
+def _pool_clipped(x, size, stride):
     if size < 1 or stride < 1 or size > min(x.shape[2:]):
         raise ValueError("the window does not fit")
     height = -(-(x.shape[2] - size) // stride) + 1
@@ -1050,48 +655,30 @@ def wrong_pool_clipped(x, size, stride):
 
 
 MAX_POOL2D_FORWARD = Task(
-    id="max_pool2d_forward",
-    points=2,
-    minutes=15,
-    difficulty=2,
+    id="max_pool2d_forward", points=2, minutes=15, difficulty=2,
     signature="max_pool2d_forward(x, size, stride) -> out",
-    visible=_pool_visible,
-    hidden=_pool_hidden,
-    oracle=_max_pool,
+    visible=_pool_visible, hidden=_pool_hidden, oracle=_max_pool,
     misconceptions=(
-        Misconception(
-            "mean-pooling",
-            wrong_pool_mean,
-            "Each output is the average of its window. This layer keeps the largest value.",
-        ),
-        Misconception(
-            "maximum-from-zero",
-            wrong_pool_from_zero,
-            "A window of negative values gives 0, which is not in it. Look at what the maximum starts from.",
-        ),
-        Misconception(
-            "stride-taken-from-size",
-            wrong_pool_size_as_stride,
-            "The windows always stand side by side. Look at windows that overlap or leave gaps: which argument is the "
-            "step?",
-        ),
-        Misconception(
-            "maximum-across-channels",
-            wrong_pool_across_channels,
-            "The channels are gone: the maximum was taken across them too. Each channel is pooled by itself.",
-        ),
-        Misconception(
-            "largest-magnitude",
-            wrong_pool_largest_magnitude,
-            "The result seems to hold absolute values. The maximum of -3 and 1 is 1.",
-        ),
-        Misconception("floored-stride", wrong_pool_floored, FLOORED_HINT),
-        Misconception(
-            "clipped-windows",
-            wrong_pool_clipped,
-            "The layers that fit are right. Where the stride does not divide, a window hung over the border and was "
-            "cut off; the statement asks for something else there.",
-        ),
+        Misconception("mean-pooling", variant(_pool_unchecked, "max(axis=(4, 5))", "sum(axis=(4, 5)) / size**2"),
+                      "Each output is the average of its window. This layer keeps the largest value."),
+        Misconception("maximum-from-zero", variant(_pool_unchecked, "(4, 5)", "(4, 5), initial=0.0"),
+                      "A window of negative values gives 0, which is not in it. Look at what the maximum starts from."),
+        Misconception("stride-taken-from-size", variant(_pool_unchecked, "::stride, ::stride", "::size, ::size"),
+                      "The windows always stand side by side. Look at windows that overlap or leave gaps: which "
+                      "argument is the step?"),
+        Misconception("maximum-across-channels", variant(_pool_unchecked, "(4, 5)", "(1, 4, 5)"),
+                      "The channels are gone: the maximum was taken across them too. Each channel is pooled by "
+                      "itself."),
+        Misconception("largest-magnitude", variant(_pool_unchecked, "return windows", "return np.abs(windows)"),
+                      "The result seems to hold absolute values. The maximum of -3 and 1 is 1."),
+        Misconception("floored-stride",
+                      variant(_pool_unchecked, "    windows =",
+                              "    if size < 1 or stride < 1:\n"
+                              '        raise ValueError("size and stride are out of range")\n    windows ='),
+                      FLOORED_HINT),
+        Misconception("clipped-windows", _pool_clipped,
+                      "The layers that fit are right. Where the stride does not divide, a window hung over the border "
+                      "and was cut off; the statement asks for something else there."),
     ),
 )
 
@@ -1151,151 +738,82 @@ def _pool_backward_hidden(rng):
     ]
 
 
-def wrong_pool_backward_shared(dout, x, size, stride):
-    if size < 1 or stride < 1 or any(room < 0 or room % stride for room in (x.shape[2] - size, x.shape[3] - size)):
-        raise ValueError("the windows do not fit")
+def _pool_backward_unchecked(dout, x, size, stride):
     dx = np.zeros(x.shape)
     for n, c, i, j in np.ndindex(dout.shape):
-        where = n, c, slice(i * stride, i * stride + size), slice(j * stride, j * stride + size)
-        largest = x[where] == x[where].max()
-        dx[where] += largest * dout[n, c, i, j] / largest.sum()
-    return dx
-
-
-def wrong_pool_backward_every_tie(dout, x, size, stride):
-    if size < 1 or stride < 1 or any(room < 0 or room % stride for room in (x.shape[2] - size, x.shape[3] - size)):
-        raise ValueError("the windows do not fit")
-    dx = np.zeros(x.shape)
-    for n, c, i, j in np.ndindex(dout.shape):
-        where = n, c, slice(i * stride, i * stride + size), slice(j * stride, j * stride + size)
-        dx[where] += (x[where] == x[where].max()) * dout[n, c, i, j]
-    return dx
-
-
-def wrong_pool_backward_last_tie(dout, x, size, stride):
-    if size < 1 or stride < 1 or any(room < 0 or room % stride for room in (x.shape[2] - size, x.shape[3] - size)):
-        raise ValueError("the windows do not fit")
-    dx = np.zeros(x.shape)
-    for n, c, i, j in np.ndindex(dout.shape):
-        window = x[n, c, i * stride : i * stride + size, j * stride : j * stride + size]
-        row, column = np.argwhere(window == window.max())[-1]
-        dx[n, c, i * stride + row, j * stride + column] += dout[n, c, i, j]
-    return dx
-
-
-def wrong_pool_backward_column_major_tie(dout, x, size, stride):
-    if size < 1 or stride < 1 or any(room < 0 or room % stride for room in (x.shape[2] - size, x.shape[3] - size)):
-        raise ValueError("the windows do not fit")
-    dx = np.zeros(x.shape)
-    for n, c, i, j in np.ndindex(dout.shape):
-        window = x[n, c, i * stride : i * stride + size, j * stride : j * stride + size]
-        column, row = np.unravel_index(window.T.argmax(), window.shape)
-        dx[n, c, i * stride + row, j * stride + column] += dout[n, c, i, j]
-    return dx
-
-
-def wrong_pool_backward_overwritten(dout, x, size, stride):
-    dx = np.zeros(x.shape)
-    for n, c, i, j in np.ndindex(dout.shape):
-        window = x[n, c, i * stride : i * stride + size, j * stride : j * stride + size]
+        top, left = i * stride, j * stride
+        window = x[n, c, top : top + size, left : left + size]
         row, column = np.unravel_index(window.argmax(), window.shape)
-        dx[n, c, i * stride + row, j * stride + column] = dout[n, c, i, j]
+        dx[n, c, top + row, left + column] += dout[n, c, i, j]
     return dx
 
 
-def wrong_pool_backward_averaged(dout, x, size, stride):
+_pool_backward_right = variant(
+    _pool_backward_unchecked, "    dx = np.zeros(x.shape)\n", """\
+    rooms = x.shape[2] - size, x.shape[3] - size
+    if size < 1 or stride < 1 or any(room < 0 or room % stride for room in rooms):
+        raise ValueError("the windows do not fit")
+    dx = np.zeros(x.shape)
+""")
+
+
+def _pool_backward_averaged(dout, x, size, stride):
     dx = np.zeros(x.shape)
     for n, c, i, j in np.ndindex(dout.shape):
         dx[n, c, i * stride : i * stride + size, j * stride : j * stride + size] += dout[n, c, i, j] / size**2
     return dx
 
 
-def wrong_pool_backward_corner(dout, x, size, stride):
+def _pool_backward_corner(dout, x, size, stride):
     dx = np.zeros(x.shape)
     for n, c, i, j in np.ndindex(dout.shape):
         dx[n, c, i * stride, j * stride] += dout[n, c, i, j]
     return dx
 
 
-def wrong_pool_backward_times_maximum(dout, x, size, stride):
-    dx = np.zeros(x.shape)
-    for n, c, i, j in np.ndindex(dout.shape):
-        window = x[n, c, i * stride : i * stride + size, j * stride : j * stride + size]
-        row, column = np.unravel_index(window.argmax(), window.shape)
-        dx[n, c, i * stride + row, j * stride + column] += dout[n, c, i, j] * window.max()
-    return dx
-
-
-def wrong_pool_backward_unchecked(dout, x, size, stride):
-    dx = np.zeros(x.shape)
-    for n, c, i, j in np.ndindex(dout.shape):
-        window = x[n, c, i * stride : i * stride + size, j * stride : j * stride + size]
-        row, column = np.unravel_index(window.argmax(), window.shape)
-        dx[n, c, i * stride + row, j * stride + column] += dout[n, c, i, j]
-    return dx
-
+_pool_backward_every_tie = variant(
+    variant(_pool_backward_right, "row, column = np.unravel_index(window.argmax(), window.shape)",
+            "largest = window == window.max()"),
+    "top + row, left + column] += dout", "top : top + size, left : left + size] += largest * dout",
+)
 
 MAX_POOL2D_BACKWARD = Task(
-    id="max_pool2d_backward",
-    points=3,
-    minutes=25,
-    difficulty=3,
+    id="max_pool2d_backward", points=3, minutes=25, difficulty=3,
     signature="max_pool2d_backward(dout, x, size, stride) -> dx",
-    visible=_pool_backward_visible,
-    hidden=_pool_backward_hidden,
-    oracle=_max_pool_gradient,
+    visible=_pool_backward_visible, hidden=_pool_backward_hidden, oracle=_max_pool_gradient,
     misconceptions=(
-        Misconception(
-            "shared-between-ties",
-            wrong_pool_backward_shared,
-            "Where several cells of a window are equally large, the gradient is divided between them. The statement "
-            "gives it to one of them.",
-        ),
-        Misconception(
-            "copied-to-every-tie",
-            wrong_pool_backward_every_tie,
-            "Where several cells of a window are equally large, each of them receives the whole gradient. The "
-            "statement gives it to one of them.",
-        ),
-        Misconception(
-            "last-maximum",
-            wrong_pool_backward_last_tie,
-            "On a tie the gradient goes to the last of the largest cells. Look at which one the statement names.",
-        ),
-        Misconception(
-            "ties-column-by-column",
-            wrong_pool_backward_column_major_tie,
-            "On a tie the window is searched column by column. Row-major order is row by row.",
-        ),
-        Misconception(
-            "overwritten-where-windows-overlap",
-            wrong_pool_backward_overwritten,
-            "A cell can be the maximum of several windows when they overlap, but dx keeps the gradient of the last one "
-            "only.",
-        ),
-        Misconception(
-            "spread-over-the-window",
-            wrong_pool_backward_averaged,
-            "The gradient is spread evenly over the window, as for average pooling. Which cells did the output depend "
-            "on?",
-        ),
-        Misconception(
-            "always-the-corner",
-            wrong_pool_backward_corner,
-            "The gradient always goes to the top left cell of a window. Look for the cell that was the maximum.",
-        ),
-        Misconception(
-            "multiplied-by-the-maximum",
-            wrong_pool_backward_times_maximum,
-            "The right cells receive a gradient, but it is multiplied by the value there. What is the slope of max(a, "
-            "b) in the larger argument?",
-        ),
-        Misconception(
-            "arguments-unchecked",
-            wrong_pool_backward_unchecked,
-            "The gradients are right. Look at the arguments that the forward pass refuses: the backward pass refuses "
-            "them too.",
-        ),
+        Misconception("shared-between-ties",
+                      variant(_pool_backward_every_tie, "dout[n, c, i, j]", "dout[n, c, i, j] / largest.sum()"),
+                      "Where several cells of a window are equally large, the gradient is divided between them. The "
+                      "statement gives it to one of them."),
+        Misconception("copied-to-every-tie", _pool_backward_every_tie,
+                      "Where several cells of a window are equally large, each of them receives the whole gradient. "
+                      "The statement gives it to one of them."),
+        Misconception("last-maximum",
+                      variant(_pool_backward_right, "np.unravel_index(window.argmax(), window.shape)",
+                              "np.argwhere(window == window.max())[-1]"),
+                      "On a tie the gradient goes to the last of the largest cells. Look at which one the statement "
+                      "names."),
+        Misconception("ties-column-by-column",
+                      variant(_pool_backward_right, "row, column = np.unravel_index(window.argmax()",
+                              "column, row = np.unravel_index(window.T.argmax()"),
+                      "On a tie the window is searched column by column. Row-major order is row by row."),
+        Misconception("overwritten-where-windows-overlap", variant(_pool_backward_unchecked, "+= dout", "= dout"),
+                      "A cell can be the maximum of several windows when they overlap, but dx keeps the gradient of "
+                      "the last one only."),
+        Misconception("spread-over-the-window", _pool_backward_averaged,
+                      "The gradient is spread evenly over the window, as for average pooling. Which cells did the "
+                      "output depend on?"),
+        Misconception("always-the-corner", _pool_backward_corner,
+                      "The gradient always goes to the top left cell of a window. Look for the cell that was the "
+                      "maximum."),
+        Misconception("multiplied-by-the-maximum",
+                      variant(_pool_backward_unchecked, "dout[n, c, i, j]", "dout[n, c, i, j] * window.max()"),
+                      "The right cells receive a gradient, but it is multiplied by the value there. What is the slope "
+                      "of max(a, b) in the larger argument?"),
+        Misconception("arguments-unchecked", _pool_backward_unchecked,
+                      "The gradients are right. Look at the arguments that the forward pass refuses: the backward pass "
+                      "refuses them too."),
     ),
 )
 
@@ -1335,120 +853,41 @@ def _field_hidden(rng):
     ]
 
 
-def wrong_field_without_strides(layers):
-    field = 1
-    for kernel, stride in layers:
-        if kernel < 1 or stride < 1:
-            raise ValueError("kernel and stride have to be at least 1")
-        field += kernel - 1
-    return field
-
-
-def wrong_field_product(layers):
-    field = 1
-    for kernel, stride in layers:
-        if kernel < 1 or stride < 1:
-            raise ValueError("kernel and stride have to be at least 1")
-        field *= kernel
-    return field
-
-
-def wrong_field_without_minus_one(layers):
+def _field_right(layers):
     field, step = 1, 1
     for kernel, stride in layers:
         if kernel < 1 or stride < 1:
             raise ValueError("kernel and stride have to be at least 1")
-        field += kernel * step
-        step *= stride
-    return field
-
-
-def wrong_field_own_stride_first(layers):
-    field, step = 1, 1
-    for kernel, stride in layers:
-        if kernel < 1 or stride < 1:
-            raise ValueError("kernel and stride have to be at least 1")
-        step *= stride
-        field += (kernel - 1) * step
-    return field
-
-
-def wrong_field_reversed(layers):
-    field, step = 1, 1
-    for kernel, stride in reversed(layers):
-        if kernel < 1 or stride < 1:
-            raise ValueError("kernel and stride have to be at least 1")
-        field += (kernel - 1) * step
-        step *= stride
-    return field
-
-
-def wrong_field_last_stride_only(layers):
-    field, previous = 1, 1
-    for kernel, stride in layers:
-        if kernel < 1 or stride < 1:
-            raise ValueError("kernel and stride have to be at least 1")
-        field += (kernel - 1) * previous
-        previous = stride
-    return field
-
-
-def wrong_field_unchecked(layers):
-    field, step = 1, 1
-    for kernel, stride in layers:
         field += (kernel - 1) * step
         step *= stride
     return field
 
 
 RECEPTIVE_FIELD = Task(
-    id="receptive_field",
-    points=2,
-    minutes=15,
-    difficulty=2,
+    id="receptive_field", points=2, minutes=15, difficulty=2,
     signature="receptive_field(layers) -> int",
-    visible=_field_visible,
-    hidden=_field_hidden,
-    oracle=_traced_field,
+    visible=_field_visible, hidden=_field_hidden, oracle=_traced_field,
     misconceptions=(
-        Misconception(
-            "strides-ignored",
-            wrong_field_without_strides,
-            "Right while every stride is 1. After a stride of 2, neighbors in a map are two cells apart in the input: "
-            "what does the next kernel see?",
-        ),
-        Misconception(
-            "product-of-kernels",
-            wrong_field_product,
-            "The kernel sizes are multiplied. Neighboring windows overlap: draw two 3-wide layers and count.",
-        ),
-        Misconception(
-            "minus-one-forgotten",
-            wrong_field_without_minus_one,
-            "Every layer adds one step too many. The first cell of its window is already in the field.",
-        ),
-        Misconception(
-            "own-stride-first",
-            wrong_field_own_stride_first,
-            "Each layer's own stride seems to widen its own kernel. A layer's stride spreads its outputs: which "
-            "kernels does that concern?",
-        ),
-        Misconception(
-            "last-layer-first",
-            wrong_field_reversed,
-            "The list is read from its end. Its first entry is the layer next to the input.",
-        ),
-        Misconception(
-            "only-the-previous-stride",
-            wrong_field_last_stride_only,
-            "Only the stride of the layer just before seems to count. Strides build up: compare three layers of "
-            "stride 2.",
-        ),
-        Misconception(
-            "arguments-unchecked",
-            wrong_field_unchecked,
-            "The fields are right. Look at what happens when a kernel or a stride is less than 1.",
-        ),
+        Misconception("strides-ignored", variant(_field_right, "        step *= stride\n", ""),
+                      "Right while every stride is 1. After a stride of 2, neighbors in a map are two cells apart in "
+                      "the input: what does the next kernel see?"),
+        Misconception("product-of-kernels", variant(_field_right, "+= (kernel - 1) * step", "*= kernel"),
+                      "The kernel sizes are multiplied. Neighboring windows overlap: draw two 3-wide layers and "
+                      "count."),
+        Misconception("minus-one-forgotten", variant(_field_right, "(kernel - 1)", "kernel"),
+                      "Every layer adds one step too many. The first cell of its window is already in the field."),
+        Misconception("own-stride-first", variant(_field_right, "1) * step", "1) * step * stride"),
+                      "Each layer's own stride seems to widen its own kernel. A layer's stride spreads its outputs: "
+                      "which kernels does that concern?"),
+        Misconception("last-layer-first", variant(_field_right, "in layers", "in reversed(layers)"),
+                      "The list is read from its end. Its first entry is the layer next to the input."),
+        Misconception("only-the-previous-stride", variant(_field_right, "step *= stride", "step = stride"),
+                      "Only the stride of the layer just before seems to count. Strides build up: compare three layers "
+                      "of stride 2."),
+        Misconception("arguments-unchecked",
+                      variant(_field_right, "        if kernel < 1 or stride < 1:\n"
+                              '            raise ValueError("kernel and stride have to be at least 1")\n', ""),
+                      "The fields are right. Look at what happens when a kernel or a stride is less than 1."),
     ),
 )
 
@@ -1494,77 +933,7 @@ def _sobel_hidden(rng):
     ]
 
 
-def wrong_sobel_absolute(image):
-    height, width = image.shape
-    padded = np.pad(image, 1)
-    gx, gy = np.zeros((height, width)), np.zeros((height, width))
-    kernel = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    for a in range(3):
-        for c in range(3):
-            gx += kernel[a, c] * padded[a : a + height, c : c + width]
-            gy += kernel[c, a] * padded[a : a + height, c : c + width]
-    return np.abs(gx) + np.abs(gy)
-
-
-def wrong_sobel_squared(image):
-    height, width = image.shape
-    padded = np.pad(image, 1)
-    gx, gy = np.zeros((height, width)), np.zeros((height, width))
-    kernel = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    for a in range(3):
-        for c in range(3):
-            gx += kernel[a, c] * padded[a : a + height, c : c + width]
-            gy += kernel[c, a] * padded[a : a + height, c : c + width]
-    return gx**2 + gy**2
-
-
-def wrong_sobel_valid(image):
-    height, width = max(image.shape[0] - 2, 0), max(image.shape[1] - 2, 0)
-    gx, gy = np.zeros((height, width)), np.zeros((height, width))
-    kernel = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    for a in range(3):
-        for c in range(3):
-            gx += kernel[a, c] * image[a : a + height, c : c + width]
-            gy += kernel[c, a] * image[a : a + height, c : c + width]
-    return np.sqrt(gx**2 + gy**2)
-
-
-def wrong_sobel_replicated_border(image):
-    height, width = image.shape
-    padded = np.pad(image, 1, mode="edge")
-    gx, gy = np.zeros((height, width)), np.zeros((height, width))
-    kernel = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    for a in range(3):
-        for c in range(3):
-            gx += kernel[a, c] * padded[a : a + height, c : c + width]
-            gy += kernel[c, a] * padded[a : a + height, c : c + width]
-    return np.sqrt(gx**2 + gy**2)
-
-
-def wrong_sobel_one_direction(image):
-    height, width = image.shape
-    padded = np.pad(image, 1)
-    gx = np.zeros((height, width))
-    kernel = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    for a in range(3):
-        for c in range(3):
-            gx += kernel[a, c] * padded[a : a + height, c : c + width]
-    return np.abs(gx)
-
-
-def wrong_sobel_prewitt(image):
-    height, width = image.shape
-    padded = np.pad(image, 1)
-    gx, gy = np.zeros((height, width)), np.zeros((height, width))
-    kernel = np.array([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]])
-    for a in range(3):
-        for c in range(3):
-            gx += kernel[a, c] * padded[a : a + height, c : c + width]
-            gy += kernel[c, a] * padded[a : a + height, c : c + width]
-    return np.sqrt(gx**2 + gy**2)
-
-
-def wrong_sobel_scaled(image):
+def _sobel_right(image):
     height, width = image.shape
     padded = np.pad(image, 1)
     gx, gy = np.zeros((height, width)), np.zeros((height, width))
@@ -1574,70 +943,41 @@ def wrong_sobel_scaled(image):
             gx += kernel[a, c] * padded[a : a + height, c : c + width]
             gy += kernel[c, a] * padded[a : a + height, c : c + width]
     magnitude = np.sqrt(gx**2 + gy**2)
-    return magnitude / max(magnitude.max(), 1e-12)
+    return magnitude
 
 
 SOBEL_EDGES = Task(
-    id="sobel_edges",
-    points=3,
-    minutes=20,
-    difficulty=2,
+    id="sobel_edges", points=3, minutes=20, difficulty=2,
     signature="sobel_edges(image) -> magnitude",
-    visible=_sobel_visible,
-    hidden=_sobel_hidden,
-    oracle=_sobel,
+    visible=_sobel_visible, hidden=_sobel_hidden, oracle=_sobel,
     misconceptions=(
-        Misconception(
-            "absolute-values-summed",
-            wrong_sobel_absolute,
-            "You seem to add |gx| and |gy|. Purely horizontal and vertical edges come out right, slanted ones too "
-            "strong: the magnitude is the length of the vector (gx, gy).",
-        ),
-        Misconception(
-            "square-root-forgotten",
-            wrong_sobel_squared,
-            "These are squared magnitudes. What is the length of the vector (gx, gy)?",
-        ),
-        Misconception(
-            "border-lost",
-            wrong_sobel_valid,
-            "The result is smaller than the image by one pixel on each side. Which padding keeps the size for a 3 x 3 "
-            "kernel?",
-        ),
-        Misconception(
-            "border-repeated",
-            wrong_sobel_replicated_border,
-            "The inside is right and the border is not: it seems to be padded with copies of the border pixels. The "
-            "statement pads with zeros.",
-        ),
-        Misconception(
-            "one-direction-only",
-            wrong_sobel_one_direction,
-            "Only changes from left to right are found. Look at what happens to an edge that runs horizontally.",
-        ),
-        Misconception(
-            "prewitt-kernel",
-            wrong_sobel_prewitt,
-            "All rows of your kernel seem to weigh the same. The Sobel kernel gives the middle row another weight.",
-        ),
-        Misconception(
-            "scaled-to-one",
-            wrong_sobel_scaled,
-            "The magnitudes seem to be divided by their maximum. The statement wants them as they come out; scale only "
-            "for the picture.",
-        ),
+        Misconception("absolute-values-summed",
+                      variant(_sobel_right, "np.sqrt(gx**2 + gy**2)", "np.abs(gx) + np.abs(gy)"),
+                      "You seem to add |gx| and |gy|. Purely horizontal and vertical edges come out right, slanted "
+                      "ones too strong: the magnitude is the length of the vector (gx, gy)."),
+        Misconception("square-root-forgotten", variant(_sobel_right, "np.sqrt(gx**2 + gy**2)", "gx**2 + gy**2"),
+                      "These are squared magnitudes. What is the length of the vector (gx, gy)?"),
+        Misconception("border-lost", variant(_sobel_right, "return magnitude", "return magnitude[1:-1, 1:-1]"),
+                      "The result is smaller than the image by one pixel on each side. Which padding keeps the size "
+                      "for a 3 x 3 kernel?"),
+        Misconception("border-repeated", variant(_sobel_right, "(image, 1)", '(image, 1, mode="edge")'),
+                      "The inside is right and the border is not: it seems to be padded with copies of the border "
+                      "pixels. The statement pads with zeros."),
+        Misconception("one-direction-only", variant(_sobel_right, "np.sqrt(gx**2 + gy**2)", "np.abs(gx)"),
+                      "Only changes from left to right are found. Look at what happens to an edge that runs "
+                      "horizontally."),
+        Misconception("prewitt-kernel", variant(_sobel_right, "[-2.0, 0.0, 2.0]", "[-1.0, 0.0, 1.0]"),
+                      "All rows of your kernel seem to weigh the same. The Sobel kernel gives the middle row another "
+                      "weight."),
+        Misconception("scaled-to-one",
+                      variant(_sobel_right, "return magnitude", "return magnitude / max(magnitude.max(), 1e-12)"),
+                      "The magnitudes seem to be divided by their maximum. The statement wants them as they come out; "
+                      "scale only for the picture."),
     ),
 )
 
 
 TASKS = (
-    CONV_OUTPUT_SIZE,
-    CONV2D_FORWARD,
-    CONV2D_BACKWARD,
-    IM2COL,
-    CONV2D_FAST,
-    MAX_POOL2D_FORWARD,
-    MAX_POOL2D_BACKWARD,
-    RECEPTIVE_FIELD,
-    SOBEL_EDGES,
+    CONV_OUTPUT_SIZE, CONV2D_FORWARD, CONV2D_BACKWARD, IM2COL, CONV2D_FAST, MAX_POOL2D_FORWARD, MAX_POOL2D_BACKWARD,
+    RECEPTIVE_FIELD, SOBEL_EDGES,
 )

@@ -172,7 +172,7 @@ class Judge:
         if isinstance(which, str):
             return which
         names = re.findall(r"(\w+)", re.sub(r"=[^,)]*", "", self.task.signature.split("->")[0]))[1:]
-        return names[which] if which < len(names) else f"number {which + 1}"
+        return names[which] if 0 <= which < len(names) else f"number {which + 1}"
 
     def _too_slow(self, prepared: PreparedCase, outcome: Outcome, run) -> str:
         """Say that a right answer is too slow, or nothing. Machines are noisy: both sides get several attempts."""
@@ -284,6 +284,6 @@ def _alike(a: Any, b: Any) -> bool:
                 return False
             if not np.allclose(x, y, rtol=1e-5, atol=1e-7, equal_nan=True):
                 return False
-        elif x != y:
+        elif type(x) is not type(y) or x != y:
             return False
     return True

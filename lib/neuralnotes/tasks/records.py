@@ -175,7 +175,8 @@ class Close:
         if isinstance(got, np.ndarray) and got.ndim == 0 and got.dtype.kind in "iu":
             is_integer = True
         if not is_integer:
-            return _problem(f"{what} should be an int, not {describe(got)}; integer division (//) keeps an int an int")
+            said = f"{what} should be an int, not {describe(got)}; integer division (//) keeps an int an int"
+            return _problem(said, f"got {got!r}" if type(got) is float else "")
         if int(got) != expected:
             return _problem(f"{what} is a wrong number", f"got {int(got)}, expected {expected}")
         return None
@@ -280,7 +281,7 @@ def describe(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, (bool, int, float)):
-        return f"the {type(value).__name__} {value!r}"
+        return f"{'an' if type(value) is int else 'a'} {type(value).__name__}"
     name = getattr(value, "type_name", None) or type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
