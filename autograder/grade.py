@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def grade(
     for name in names:
         gated = read_submission(submitted / name / slug, slug, release)
         notebooks[name] = _hand_to_nbgrader(gated, out, name, slug)
+        for note in gated.notes if progress else ():
+            tqdm.write(f"{name}: {note}", file=sys.stderr)
     keys = {name: judge.result_key(slug, notebook, seed) for name, notebook in notebooks.items()}
     failed = _judge_all(slug, notebooks, keys, seed, results, jobs or os.cpu_count() or 1, fresh, progress)
     for name, reason in failed.items():

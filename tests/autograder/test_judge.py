@@ -93,7 +93,8 @@ VERDICTS = {
     "lambda": (RIGHT.replace(f"def {FIRST}", "def f") + f"{FIRST} = lambda *a, **k: f(*a, **k)", "pass"),
     "allowed imports": (
         "from __future__ import annotations\nimport numpy.linalg, math, itertools, functools, dataclasses\n"
-        "import collections, typing, operator, numbers\nfrom collections.abc import Callable\nfrom numpy import fft\n" + RIGHT, "pass",
+        "import collections, typing, operator, numbers\nfrom collections.abc import Callable\nfrom numpy import fft\n"
+        + RIGHT, "pass",
     ),
     "own folder": ("with open('note.txt', 'w') as file:\n    file.write('x')\n" + RIGHT, "pass"),
     "a file too large": ("with open('big', 'wb') as file:\n    file.write(b'x' * 20_000_000)\n" + RIGHT, "error"),
