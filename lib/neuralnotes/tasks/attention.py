@@ -12,7 +12,7 @@ import torch
 
 from .. import data, date_reader
 from ..attention import scaled_dot_product_attention as library_attention
-from .records import Case, Close, Misconception, Problem, Task, describe
+from .records import Case, Close, Misconception, Problem, Task, describe, variant
 
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
@@ -49,44 +49,9 @@ def softmax_hidden(rng):
     ]
 
 
-def wrong_softmax_no_shift(x, axis=-1):
-    powers = np.exp(x)
+def _softmax_right(x, axis=-1):
+    powers = np.exp(x - x.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)
-
-
-def wrong_softmax_global_shift(x, axis=-1):
-    powers = np.exp(x - np.max(x))
-    return powers / powers.sum(axis=axis, keepdims=True)
-
-
-def wrong_softmax_last_axis(x, axis=-1):
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def wrong_softmax_first_axis(x, axis=-1):
-    powers = np.exp(x - x.max(axis=0, keepdims=True))
-    return powers / powers.sum(axis=0, keepdims=True)
-
-
-def wrong_softmax_all(x, axis=-1):
-    powers = np.exp(x - np.max(x))
-    return powers / np.sum(powers)
-
-
-def wrong_softmax_lost_dimension(x, axis=-1):
-    powers = np.exp(x - np.max(x))
-    return powers / powers.sum(axis=axis)
-
-
-def wrong_softmax_minus(x, axis=-1):
-    powers = np.exp(x.min(axis=axis, keepdims=True) - x)
-    return powers / powers.sum(axis=axis, keepdims=True)
-
-
-def wrong_softmax_log(x, axis=-1):
-    shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 SOFTMAX = Task(
@@ -99,50 +64,30 @@ SOFTMAX = Task(
     hidden=softmax_hidden,
     oracle=softmax_oracle,
     misconceptions=(
-        Misconception(
-            "no-shift",
-            wrong_softmax_no_shift,
-            "Ordinary logits are right, but exp(1000) is larger than any float. Which number may you subtract from all "
-            "logits of a row without changing the answer?",
-        ),
-        Misconception(
-            "global-shift",
-            wrong_softmax_global_shift,
-            "You seem to subtract one number from the whole array. A row far below the others then underflows to "
-            "0 / 0: let every row have its own shift.",
-        ),
-        Misconception(
-            "axis-ignored",
-            wrong_softmax_last_axis,
-            "Your answer is the same whatever `axis` says: you always normalize along the last one.",
-        ),
-        Misconception(
-            "first-axis",
-            wrong_softmax_first_axis,
-            "Your answer adds up to 1 along the first axis. Look at which axis each reduction gets, and at the "
-            "default.",
-        ),
-        Misconception(
-            "whole-array",
-            wrong_softmax_all,
-            "The whole array adds up to 1. Each vector along `axis` should do so by itself.",
-        ),
-        Misconception(
-            "lost-dimension",
-            wrong_softmax_lost_dimension,
-            "The sum along an axis has one axis less, and then broadcasts the wrong way, or not at all. Look up what "
-            "`keepdims` does.",
-        ),
-        Misconception(
-            "minus-sign",
-            wrong_softmax_minus,
-            "The largest logit gets the smallest probability: check the sign in the exponent.",
-        ),
-        Misconception(
-            "log-softmax",
-            wrong_softmax_log,
-            "Your values are negative: they look like the logarithm of the answer.",
-        ),
+        Misconception("no-shift", variant(_softmax_right, " - x.max(axis=axis, keepdims=True)", ""),
+                      "Ordinary logits are right, but exp(1000) is larger than any float. Which number may you "
+                      "subtract from all logits of a row without changing the answer?"),
+        Misconception("global-shift", variant(_softmax_right, "x.max(axis=axis, keepdims=True)", "x.max()"),
+                      "You seem to subtract one number from the whole array. A row far below the others then "
+                      "underflows to 0 / 0: let every row have its own shift."),
+        Misconception("axis-ignored", variant(_softmax_right, "    powers =", "    axis = -1\n    powers ="),
+                      "Your answer is the same whatever `axis` says: you always normalize along the last one."),
+        Misconception("first-axis", variant(_softmax_right, "    powers =", "    axis = 0\n    powers ="),
+                      "Your answer adds up to 1 along the first axis. Look at which axis each reduction gets, and at "
+                      "the default."),
+        Misconception("whole-array", variant(_softmax_right, "    powers =", "    axis = None\n    powers ="),
+                      "The whole array adds up to 1. Each vector along `axis` should do so by itself."),
+        Misconception("lost-dimension", variant(variant(_softmax_right, "x.max(axis=axis, keepdims=True)", "x.max()"),
+                                                "powers.sum(axis=axis, keepdims=True)", "powers.sum(axis=axis)"),
+                      "The sum along an axis has one axis less, and then broadcasts the wrong way, or not at all. "
+                      "Look up what `keepdims` does."),
+        Misconception("minus-sign", variant(_softmax_right, "x - x.max(axis=axis, keepdims=True)",
+                                            "x.min(axis=axis, keepdims=True) - x"),
+                      "The largest logit gets the smallest probability: check the sign in the exponent."),
+        Misconception("log-softmax",
+                      variant(_softmax_right, "powers / powers.sum(axis=axis, keepdims=True)",
+                              "x - x.max(axis=axis, keepdims=True) - np.log(powers.sum(axis=axis, keepdims=True))"),
+                      "Your values are negative: they look like the logarithm of the answer."),
     ),
 )
 
@@ -161,32 +106,8 @@ def causal_mask_hidden(rng):
     return [Case("n = 2", (2,)), Case("n = 4, by keyword", (), {"n": 4}), Case("n = 7", (7,)), Case("n = 40", (40,))]
 
 
-def wrong_causal_mask_strict(n):
-    return np.tril(np.ones((n, n), dtype=bool), k=-1)
-
-
-def wrong_causal_mask_future(n):
-    return np.triu(np.ones((n, n), dtype=bool))
-
-
-def wrong_causal_mask_blocked(n):
-    return np.triu(np.ones((n, n), dtype=bool), k=1)
-
-
-def wrong_causal_mask_float(n):
-    return np.tril(np.ones((n, n)))
-
-
-def wrong_causal_mask_integers(n):
-    return np.tril(np.ones((n, n), dtype=int))
-
-
-def wrong_causal_mask_scores(n):
-    return np.where(np.tril(np.ones((n, n), dtype=bool)), 0.0, -np.inf)
-
-
-def wrong_causal_mask_diagonal(n):
-    return np.eye(n, dtype=bool)
+def _causal(n):
+    return np.arange(n)[:, None] >= np.arange(n)
 
 
 CAUSAL_MASK = Task(
@@ -199,43 +120,27 @@ CAUSAL_MASK = Task(
     hidden=causal_mask_hidden,
     oracle=causal_mask_oracle,
     misconceptions=(
-        Misconception(
-            "strict-past",
-            wrong_causal_mask_strict,
-            "The diagonal is False: no position may attend to itself, and the first one to nothing. The present is "
-            "allowed too.",
-        ),
-        Misconception(
-            "future",
-            wrong_causal_mask_future,
-            "Each position sees the present and the future. Rows are queries, columns are keys: which side of the "
-            "diagonal is the past?",
-        ),
-        Misconception(
-            "inverted",
-            wrong_causal_mask_blocked,
-            "Your mask marks what is blocked. In this assignment True means *may attend*.",
-        ),
-        Misconception(
-            "float-mask", wrong_causal_mask_float, "The pattern is right, but it is made of floats. A mask is boolean."
-        ),
-        Misconception(
-            "integer-mask",
-            wrong_causal_mask_integers,
-            "The pattern is right, but it is made of integers, and `~` and indexing treat those differently. A mask is "
-            "boolean.",
-        ),
-        Misconception(
-            "additive-mask",
-            wrong_causal_mask_scores,
-            "You return what could be added to the scores, 0 and minus infinity. The mask itself is boolean, True = "
-            "may attend.",
-        ),
-        Misconception(
-            "only-the-present",
-            wrong_causal_mask_diagonal,
-            "Each position sees itself only. The past is allowed too.",
-        ),
+        Misconception("strict-past", variant(_causal, ">=", ">"),
+                      "The diagonal is False: no position may attend to itself, and the first one to nothing. The "
+                      "present is allowed too."),
+        Misconception("future", variant(_causal, ">=", "<="),
+                      "Each position sees the present and the future. Rows are queries, columns are keys: which side "
+                      "of the diagonal is the past?"),
+        Misconception("inverted", variant(_causal, ">=", "<"),
+                      "Your mask marks what is blocked. In this assignment True means *may attend*."),
+        Misconception("float-mask",
+                      variant(_causal, "np.arange(n)[:, None] >= np.arange(n)", "np.tril(np.ones((n, n)))"),
+                      "The pattern is right, but it is made of floats. A mask is boolean."),
+        Misconception("integer-mask", variant(_causal, "np.arange(n)[:, None] >= np.arange(n)",
+                                              "np.tril(np.ones((n, n), dtype=int))"),
+                      "The pattern is right, but it is made of integers, and `~` and indexing treat those "
+                      "differently. A mask is boolean."),
+        Misconception("additive-mask", variant(_causal, "np.arange(n)[:, None] >= np.arange(n)",
+                                               "np.where(np.arange(n)[:, None] >= np.arange(n), 0.0, -np.inf)"),
+                      "You return what could be added to the scores, 0 and minus infinity. The mask itself is "
+                      "boolean, True = may attend."),
+        Misconception("only-the-present", variant(_causal, ">=", "=="),
+                      "Each position sees itself only. The past is allowed too."),
     ),
 )
 
@@ -315,154 +220,34 @@ def attention_hidden(rng):
     ]
 
 
-def wrong_attention_unscaled(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_scaled_by_d(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / q.shape[-1]
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_scaled_by_values(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(v.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_multiplied(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) * np.sqrt(q.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_over_queries(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-2, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-2, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_inverted_mask(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else ~mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_mask_after(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    if mask is not None:
-        weights = np.where(mask, weights, 0.0)
-    return weights @ v, weights
-
-
-def wrong_attention_no_mask(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return weights @ v, weights
-
-
-def wrong_attention_zero_scores(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    if mask is not None:
-        scores = np.where(mask, scores, 0.0)
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return weights @ v, weights
-
-
-def wrong_attention_mask_added(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    if mask is not None:
-        scores = scores + mask
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return weights @ v, weights
-
-
-def wrong_attention_finite_fill(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    if mask is not None:
-        scores = np.where(mask, scores, -1e9)
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return weights @ v, weights
-
-
-def wrong_attention_finite_penalty(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    if mask is not None:
-        scores = scores - 1e9 * ~mask
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return weights @ v, weights
-
-
-def wrong_attention_not_a_number(q, k, v, mask=None):
+def _attention_right(q, k, v, mask=None):
     scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
+    top = scores.max(axis=-1, keepdims=True)
+    powers = np.exp(scores - np.where(np.isfinite(top), top, 0.0))
+    total = powers.sum(axis=-1, keepdims=True)
+    weights = powers / np.where(total == 0, 1.0, total)
     return weights @ v, weights
 
 
-def wrong_attention_no_shift(q, k, v, mask=None):
+# Attention, its gradients and the heads have their lines for the mask and the softmax in common, so also two mistakes.
+def _mask_ignored(right):
+    return variant(right, "    if mask is not None:\n        scores = np.where(mask, scores, -np.inf)\n", "")
+
+
+def _nan_in_empty_rows(right):
+    return variant(right, "powers = np.exp(scores - np.where(np.isfinite(top), top, 0.0))",
+                   'with np.errstate(invalid="ignore"):\n        powers = np.exp(scores - top)')
+
+
+def _attention_no_shift(q, k, v, mask=None):
     powers = np.exp(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]))
     if mask is not None:
         powers = powers * mask
     total = powers.sum(axis=-1, keepdims=True)
     weights = powers / np.where(total == 0, 1.0, total)
     return weights @ v, weights
-
-
-def wrong_attention_no_softmax(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    if mask is not None:
-        scores = np.where(mask, scores, 0.0)
-    return scores @ v, scores
-
-
-def wrong_attention_plain_transpose(q, k, v, mask=None):
-    scores = q @ k.T / np.sqrt(q.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights @ v, weights
-
-
-def wrong_attention_swapped_results(q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return weights, weights @ v
 
 
 ATTENTION = Task(
@@ -475,96 +260,58 @@ ATTENTION = Task(
     hidden=attention_hidden,
     oracle=attention_oracle,
     misconceptions=(
-        Misconception(
-            "unscaled",
-            wrong_attention_unscaled,
-            "Your weights are too sharp: the dot products go into the softmax at full size. What does the word "
-            "*scaled* in the name ask for?",
-        ),
-        Misconception(
-            "scaled-by-d",
-            wrong_attention_scaled_by_d,
-            "Your weights are too flat. The scores are divided by too much: which power of Dk brings their variance "
-            "back to 1?",
-        ),
-        Misconception(
-            "scaled-by-values",
-            wrong_attention_scaled_by_values,
-            "The scale seems to come from the width of the values. The dot products add up terms over another axis.",
-        ),
-        Misconception(
-            "multiplied-by-the-scale",
-            wrong_attention_multiplied,
-            "Your weights are much too sharp: the scale seems to make the scores larger instead of smaller.",
-        ),
-        Misconception(
-            "softmax-over-queries",
-            wrong_attention_over_queries,
-            "The columns of your weights add up to 1. Each *query* shares out its attention: over which axis do the "
-            "keys run?",
-        ),
-        Misconception(
-            "inverted-mask",
-            wrong_attention_inverted_mask,
-            "You attend exactly where the mask forbids it. True means *may attend*.",
-        ),
-        Misconception(
-            "mask-after-softmax",
-            wrong_attention_mask_after,
-            "You set weights to 0 after the softmax, so the rows no longer add up to 1, and blocked keys still changed "
-            "the others. The mask belongs before the normalization.",
-        ),
-        Misconception("mask-ignored", wrong_attention_no_mask, "The mask does not change your answer."),
-        Misconception(
-            "zero-scores",
-            wrong_attention_zero_scores,
-            "You give blocked keys the score 0, but exp(0) = 1 is still a share of the attention. Which score has the "
-            "exponential 0?",
-        ),
-        Misconception(
-            "mask-added",
-            wrong_attention_mask_added,
-            "You add the boolean mask to the scores, that is 1 or 0. A blocked key should get no attention at all.",
-        ),
-        Misconception(
-            "finite-fill",
-            wrong_attention_finite_fill,
-            "A large negative score hides keys well as long as one key is left. In a row where all are blocked they "
-            "are all equally good, and the weights become uniform.",
-        ),
-        Misconception(
-            "finite-penalty",
-            wrong_attention_finite_penalty,
-            "Subtracting a large number hides keys well as long as one key is left. In a row where all are blocked the "
-            "shift cancels, and the mask is gone.",
-        ),
-        Misconception(
-            "nan-in-empty-rows",
-            wrong_attention_not_a_number,
-            "A row in which everything is blocked gives nan: its largest score is minus infinity. Find out which rows "
-            "have nothing to attend to, and treat them apart.",
-        ),
-        Misconception(
-            "no-shift",
-            wrong_attention_no_shift,
-            "Ordinary scores are right, but huge ones overflow, or underflow to 0 / 0. Do here what made your softmax "
-            "safe.",
-        ),
-        Misconception(
-            "no-softmax",
-            wrong_attention_no_softmax,
-            "You weigh the values with the bare scores. The weights of a row should be positive and add up to 1.",
-        ),
-        Misconception(
-            "plain-transpose",
-            wrong_attention_plain_transpose,
-            "One matrix works, a batch does not: `.T` turns all axes around. Only the last two should swap.",
-        ),
-        Misconception(
-            "swapped-results",
-            wrong_attention_swapped_results,
-            "Both results are there, in the other order: the output first, then the weights.",
-        ),
+        Misconception("unscaled", variant(_attention_right, " / np.sqrt(q.shape[-1])", ""),
+                      "Your weights are too sharp: the dot products go into the softmax at full size. What does the "
+                      "word *scaled* in the name ask for?"),
+        Misconception("scaled-by-d", variant(_attention_right, "np.sqrt(q.shape[-1])", "q.shape[-1]"),
+                      "Your weights are too flat. The scores are divided by too much: which power of Dk brings their "
+                      "variance back to 1?"),
+        Misconception("scaled-by-values", variant(_attention_right, "q.shape", "v.shape"),
+                      "The scale seems to come from the width of the values. The dot products add up terms over "
+                      "another axis."),
+        Misconception("multiplied-by-the-scale", variant(_attention_right, "/ np.sqrt", "* np.sqrt"),
+                      "Your weights are much too sharp: the scale seems to make the scores larger instead of smaller."),
+        Misconception("softmax-over-queries",
+                      variant(variant(_attention_right, "scores.max(axis=-1", "scores.max(axis=-2"),
+                              "powers.sum(axis=-1", "powers.sum(axis=-2"),
+                      "The columns of your weights add up to 1. Each *query* shares out its attention: over which "
+                      "axis do the keys run?"),
+        Misconception("inverted-mask", variant(_attention_right, "np.where(mask", "np.where(~mask"),
+                      "You attend exactly where the mask forbids it. True means *may attend*."),
+        Misconception("mask-after-softmax",
+                      variant(_mask_ignored(_attention_right), "    return",
+                              "    if mask is not None:\n        weights = np.where(mask, weights, 0.0)\n    return"),
+                      "You set weights to 0 after the softmax, so the rows no longer add up to 1, and blocked keys "
+                      "still changed the others. The mask belongs before the normalization."),
+        Misconception("mask-ignored", _mask_ignored(_attention_right),
+                      "The mask does not change your answer."),
+        Misconception("zero-scores", variant(_attention_right, "-np.inf", "0.0"),
+                      "You give blocked keys the score 0, but exp(0) = 1 is still a share of the attention. Which "
+                      "score has the exponential 0?"),
+        Misconception("mask-added", variant(_attention_right, "np.where(mask, scores, -np.inf)", "scores + mask"),
+                      "You add the boolean mask to the scores, that is 1 or 0. A blocked key should get no attention "
+                      "at all."),
+        Misconception("finite-fill", variant(_attention_right, "-np.inf", "-1e9"),
+                      "A large negative score hides keys well as long as one key is left. In a row where all are "
+                      "blocked they are all equally good, and the weights become uniform."),
+        Misconception("finite-penalty",
+                      variant(_attention_right, "np.where(mask, scores, -np.inf)", "scores - 1e9 * ~mask"),
+                      "Subtracting a large number hides keys well as long as one key is left. In a row where all are "
+                      "blocked the shift cancels, and the mask is gone."),
+        Misconception("nan-in-empty-rows", _nan_in_empty_rows(_attention_right),
+                      "A row in which everything is blocked gives nan: its largest score is minus infinity. Find out "
+                      "which rows have nothing to attend to, and treat them apart."),
+        Misconception("no-shift", _attention_no_shift,
+                      "Ordinary scores are right, but huge ones overflow, or underflow to 0 / 0. Do here what made "
+                      "your softmax safe."),
+        Misconception("no-softmax", variant(variant(_attention_right, "-np.inf", "0.0"),
+                                            "weights @ v, weights", "scores @ v, scores"),
+                      "You weigh the values with the bare scores. The weights of a row should be positive and add up "
+                      "to 1."),
+        Misconception("plain-transpose", variant(_attention_right, "np.swapaxes(k, -1, -2)", "k.T"),
+                      "One matrix works, a batch does not: `.T` turns all axes around. Only the last two should swap."),
+        Misconception("swapped-results", variant(_attention_right, "weights @ v, weights", "weights, weights @ v"),
+                      "Both results are there, in the other order: the output first, then the weights."),
     ),
 )
 
@@ -614,153 +361,18 @@ def backward_hidden(rng):
     ]
 
 
-def wrong_backward_no_row_term(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dscores = weights * (dout @ np.swapaxes(v, -1, -2)) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_no_jacobian(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dscores = np.where(allowed, dout @ np.swapaxes(v, -1, -2), 0.0) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_diagonal_jacobian(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dscores = weights * (1 - weights) * (dout @ np.swapaxes(v, -1, -2)) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_column_term(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-2, keepdims=True)) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_no_scale(dout, q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True))
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_unscaled(dout, q, k, v, mask=None):
-    scores = q @ np.swapaxes(k, -1, -2)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True))
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_scaled_twice(dout, q, k, v, mask=None):
-    q = q / np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / np.sqrt(q.shape[-1])
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_not_transposed(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / scale
-    return dscores @ k, dscores @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_values_not_transposed(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, weights @ dout
-
-
-def wrong_backward_swapped(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / scale
-    return np.swapaxes(dscores, -1, -2) @ q, dscores @ k, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_no_mask(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_not_a_number(dout, q, k, v, mask=None):
+def _backward_right(dout, q, k, v, mask=None):
     scale = np.sqrt(q.shape[-1])
     scores = q @ np.swapaxes(k, -1, -2) / scale
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
+    top = scores.max(axis=-1, keepdims=True)
+    powers = np.exp(scores - np.where(np.isfinite(top), top, 0.0))
+    total = powers.sum(axis=-1, keepdims=True)
+    weights = powers / np.where(total == 0, 1.0, total)
     dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / scale
-    return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
-
-
-def wrong_backward_finite_fill(dout, q, k, v, mask=None):
-    scale = np.sqrt(q.shape[-1])
-    scores = q @ np.swapaxes(k, -1, -2) / scale
-    if mask is not None:
-        scores = np.where(mask, scores, -1e9)
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    dweights = dout @ np.swapaxes(v, -1, -2)
-    dscores = weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True)) / scale
+    mean = (weights * dweights).sum(axis=-1, keepdims=True)
+    dscores = weights * (dweights - mean) / scale
     return dscores @ k, np.swapaxes(dscores, -1, -2) @ q, np.swapaxes(weights, -1, -2) @ dout
 
 
@@ -774,79 +386,47 @@ BACKWARD = Task(
     hidden=backward_hidden,
     oracle=backward_oracle,
     misconceptions=(
-        Misconception(
-            "no-row-term",
-            wrong_backward_no_row_term,
-            "dv is right, dq and dk are not. A score also changes the other weights of its row, because they add up to "
-            "1: that is the second term of the softmax's Jacobian.",
-        ),
-        Misconception(
-            "no-softmax-derivative",
-            wrong_backward_no_jacobian,
-            "dv is right, but the gradient of the weights goes straight to the scores. There is a softmax "
-            "between them.",
-        ),
-        Misconception(
-            "diagonal-jacobian",
-            wrong_backward_diagonal_jacobian,
-            "w (1 - w) is how a weight changes with its *own* score. The other scores of the row change it too: the "
-            "Jacobian is not diagonal.",
-        ),
-        Misconception(
-            "column-term",
-            wrong_backward_column_term,
-            "The correction term of the softmax is summed along the other axis. Along which one did the softmax "
-            "normalize?",
-        ),
-        Misconception(
-            "scale-lost",
-            wrong_backward_no_scale,
-            "dq and dk are too large by one constant factor. The forward pass divides the scores by something; the "
-            "chain rule meets that division again.",
-        ),
-        Misconception(
-            "unscaled",
-            wrong_backward_unscaled,
-            "These are the gradients of attention without a scale. Begin with exactly the forward pass of task 3.",
-        ),
-        Misconception(
-            "scaled-twice",
-            wrong_backward_scaled_twice,
-            "dq is right and dk is too small by one constant factor: along that path the scale is counted twice.",
-        ),
-        Misconception(
-            "keys-not-transposed",
-            wrong_backward_not_transposed,
-            "dk adds up over the queries. A matrix product with the scores' gradient as it stands adds up over the "
-            "keys.",
-        ),
-        Misconception(
-            "values-not-transposed",
-            wrong_backward_values_not_transposed,
-            "dv adds up over the queries that looked at a value. A matrix product with the weights as they stand adds "
-            "up over the keys.",
-        ),
-        Misconception(
-            "swapped-gradients",
-            wrong_backward_swapped,
-            "The gradients look right, but those of q and k have changed places.",
-        ),
-        Misconception(
-            "mask-ignored",
-            wrong_backward_no_mask,
-            "The mask does not change your answer. A blocked key gets no weight, and its score no gradient.",
-        ),
-        Misconception(
-            "nan-in-empty-rows",
-            wrong_backward_not_a_number,
-            "A row in which everything is blocked gives nan, and one nan spoils a whole matrix product. Its weights "
-            "and its gradient are 0.",
-        ),
-        Misconception(
-            "finite-fill",
-            wrong_backward_finite_fill,
-            "In a row where everything is blocked your weights are not 0, so it still sends a gradient to the values.",
-        ),
+        Misconception("no-row-term", variant(_backward_right, "(dweights - mean)", "dweights"),
+                      "dv is right, dq and dk are not. A score also changes the other weights of its row, because "
+                      "they add up to 1: that is the second term of the softmax's Jacobian."),
+        Misconception("no-softmax-derivative", variant(_backward_right, "weights * (dweights - mean)",
+                                                       "np.where(np.isfinite(scores), dweights, 0.0)"),
+                      "dv is right, but the gradient of the weights goes straight to the scores. There is a softmax "
+                      "between them."),
+        Misconception("diagonal-jacobian", variant(_backward_right, "(dweights - mean)", "(1 - weights) * dweights"),
+                      "w (1 - w) is how a weight changes with its *own* score. The other scores of the row change it "
+                      "too: the Jacobian is not diagonal."),
+        Misconception("column-term", variant(_backward_right, "dweights).sum(axis=-1", "dweights).sum(axis=-2"),
+                      "The correction term of the softmax is summed along the other axis. Along which one did the "
+                      "softmax normalize?"),
+        Misconception("scale-lost", variant(_backward_right, "(dweights - mean) / scale", "(dweights - mean)"),
+                      "dq and dk are too large by one constant factor. The forward pass divides the scores by "
+                      "something; the chain rule meets that division again."),
+        Misconception("unscaled", variant(_backward_right, "scale = np.sqrt(q.shape[-1])", "scale = 1.0"),
+                      "These are the gradients of attention without a scale. Begin with exactly the forward pass of "
+                      "task 3."),
+        Misconception("scaled-twice", variant(_backward_right, "@ q,", "@ q / scale,"),
+                      "dq is right and dk is too small by one constant factor: along that path the scale is counted "
+                      "twice."),
+        Misconception("keys-not-transposed",
+                      variant(_backward_right, "np.swapaxes(dscores, -1, -2) @ q", "dscores @ q"),
+                      "dk adds up over the queries. A matrix product with the scores' gradient as it stands adds up "
+                      "over the keys."),
+        Misconception("values-not-transposed",
+                      variant(_backward_right, "np.swapaxes(weights, -1, -2) @ dout", "weights @ dout"),
+                      "dv adds up over the queries that looked at a value. A matrix product with the weights as they "
+                      "stand adds up over the keys."),
+        Misconception("swapped-gradients", variant(_backward_right, "dscores @ k, np.swapaxes(dscores, -1, -2) @ q",
+                                                   "np.swapaxes(dscores, -1, -2) @ q, dscores @ k"),
+                      "The gradients look right, but those of q and k have changed places."),
+        Misconception("mask-ignored", _mask_ignored(_backward_right),
+                      "The mask does not change your answer. A blocked key gets no weight, and its score no gradient."),
+        Misconception("nan-in-empty-rows", _nan_in_empty_rows(_backward_right),
+                      "A row in which everything is blocked gives nan, and one nan spoils a whole matrix product. "
+                      "Its weights and its gradient are 0."),
+        Misconception("finite-fill", variant(_backward_right, "-np.inf", "-1e9"),
+                      "In a row where everything is blocked your weights are not 0, so it still sends a gradient to "
+                      "the values."),
     ),
 )
 
@@ -907,162 +487,22 @@ def multi_head_hidden(rng):
     ]
 
 
-def wrong_heads_interleaved(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, d // num_heads, num_heads).transpose(0, 3, 1, 2) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).transpose(0, 2, 3, 1).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_not_transposed(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, num_heads, n, d // num_heads) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_merged_badly(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
+def _multi_head_right(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
     b, n, d = x.shape
     if d % num_heads:
         raise ValueError("num_heads must divide D")
     q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_no_output(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d)
-
-
-def wrong_heads_scaled_by_model(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_unscaled(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_one(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, 1, n, d) for w in (w_q, w_k, w_v))
-    scores = np.repeat(q @ k.transpose(0, 1, 3, 2), num_heads, axis=1) / np.sqrt(d)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights[:, 0] @ v[:, 0]) @ w_o
-
-
-def wrong_heads_transposed_weights(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w.T).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    allowed = np.broadcast_to(True if mask is None else mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o.T
-
-
-def wrong_heads_inverted_mask(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    allowed = np.broadcast_to(True if mask is None else ~mask, scores.shape)
-    top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-    powers = np.where(allowed, np.exp(np.where(allowed, scores - top, 0.0)), 0.0)
-    weights = powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_no_mask(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_not_a_number(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
+    scores = q @ k.swapaxes(2, 3) / np.sqrt(d // num_heads)
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
+    top = scores.max(axis=-1, keepdims=True)
+    powers = np.exp(scores - np.where(np.isfinite(top), top, 0.0))
+    total = powers.sum(axis=-1, keepdims=True)
+    weights = powers / np.where(total == 0, 1.0, total)
     return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o
 
 
-def wrong_heads_finite_fill(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
-    b, n, d = x.shape
-    if d % num_heads:
-        raise ValueError("num_heads must divide D")
-    q, k, v = ((x @ w).reshape(b, n, num_heads, d // num_heads).transpose(0, 2, 1, 3) for w in (w_q, w_k, w_v))
-    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // num_heads)
-    if mask is not None:
-        scores = np.where(mask, scores, -1e9)
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = powers / powers.sum(axis=-1, keepdims=True)
-    return (weights @ v).transpose(0, 2, 1, 3).reshape(b, n, d) @ w_o
-
-
-def wrong_heads_no_check(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
+def _heads_no_check(x, w_q, w_k, w_v, w_o, num_heads, mask=None):
     b, n, d = x.shape
     out = np.zeros((b, n, d))
     width = d // num_heads
@@ -1087,67 +527,47 @@ MULTI_HEAD = Task(
     hidden=multi_head_hidden,
     oracle=multi_head_oracle,
     misconceptions=(
-        Misconception(
-            "interleaved-heads",
-            wrong_heads_interleaved,
-            "Each of your heads takes every H-th column. Head h uses neighboring columns, h D/H to (h+1) D/H: look at "
-            "the order of the two new axes in your reshape.",
-        ),
-        Misconception(
-            "split-without-transpose",
-            wrong_heads_not_transposed,
-            "A reshape straight to (B, H, N, D/H) mixes tokens with features. First split the columns, then move the "
-            "axis of the heads.",
-        ),
-        Misconception(
-            "merged-without-transpose",
-            wrong_heads_merged_badly,
-            "The heads are split well but not put back together well: before the last reshape a token's heads have to "
-            "lie side by side again.",
-        ),
-        Misconception(
-            "no-output-projection",
-            wrong_heads_no_output,
-            "Your heads stand side by side, but nothing mixes them: one of the arguments is never used.",
-        ),
-        Misconception(
-            "scaled-by-model-width",
-            wrong_heads_scaled_by_model,
-            "Each head works with D/H features, not D. Which of them belongs into the scale?",
-        ),
-        Misconception("unscaled", wrong_heads_unscaled, "The scores of the heads are not scaled."),
-        Misconception(
-            "one-head",
-            wrong_heads_one,
-            "One head is right, several are not: every head gives the same answer, that of one head over all columns.",
-        ),
-        Misconception(
-            "transposed-weights",
-            wrong_heads_transposed_weights,
-            "You multiply by the transposed weights. Here tokens are rows and a projection is x @ w.",
-        ),
-        Misconception(
-            "inverted-mask",
-            wrong_heads_inverted_mask,
-            "You attend exactly where the mask forbids it. True means *may attend*.",
-        ),
-        Misconception("mask-ignored", wrong_heads_no_mask, "The mask does not change your answer."),
-        Misconception(
-            "nan-in-empty-rows",
-            wrong_heads_not_a_number,
-            "A row in which everything is blocked gives nan. As in task 3, it should attend to nothing.",
-        ),
-        Misconception(
-            "finite-fill",
-            wrong_heads_finite_fill,
-            "A row in which everything is blocked gets uniform weights. As in task 3, it should attend to nothing.",
-        ),
-        Misconception(
-            "no-check",
-            wrong_heads_no_check,
-            "The values are right, but when the heads do not divide the columns you return something all the same, and "
-            "some columns are lost without a word.",
-        ),
+        Misconception("interleaved-heads",
+                      variant(variant(_multi_head_right, "num_heads, d // num_heads).transpose(0, 2, 1, 3)",
+                                      "d // num_heads, num_heads).transpose(0, 3, 1, 2)"),
+                              "v).transpose(0, 2, 1, 3)", "v).transpose(0, 2, 3, 1)"),
+                      "Each of your heads takes every H-th column. Head h uses neighboring columns, h D/H to (h+1) "
+                      "D/H: look at the order of the two new axes in your reshape."),
+        Misconception("split-without-transpose",
+                      variant(variant(_multi_head_right, "n, num_heads, d // num_heads).transpose(0, 2, 1, 3)",
+                                      "num_heads, n, d // num_heads)"),
+                              "v).transpose(0, 2, 1, 3)", "v)"),
+                      "A reshape straight to (B, H, N, D/H) mixes tokens with features. First split the columns, "
+                      "then move the axis of the heads."),
+        Misconception("merged-without-transpose", variant(_multi_head_right, "v).transpose(0, 2, 1, 3)", "v)"),
+                      "The heads are split well but not put back together well: before the last reshape a token's "
+                      "heads have to lie side by side again."),
+        Misconception("no-output-projection", variant(_multi_head_right, " @ w_o", ""),
+                      "Your heads stand side by side, but nothing mixes them: one of the arguments is never used."),
+        Misconception("scaled-by-model-width", variant(_multi_head_right, "np.sqrt(d // num_heads)", "np.sqrt(d)"),
+                      "Each head works with D/H features, not D. Which of them belongs into the scale?"),
+        Misconception("unscaled", variant(_multi_head_right, " / np.sqrt(d // num_heads)", ""),
+                      "The scores of the heads are not scaled."),
+        Misconception("one-head",
+                      variant(variant(_multi_head_right, "    q, k, v =", "    num_heads = 1\n    q, k, v ="),
+                              "(weights @ v)", "(weights[:, :1] @ v)"),
+                      "One head is right, several are not: every head gives the same answer, that of one head over "
+                      "all columns."),
+        Misconception("transposed-weights",
+                      variant(variant(_multi_head_right, "x @ w)", "x @ w.T)"), "@ w_o", "@ w_o.T"),
+                      "You multiply by the transposed weights. Here tokens are rows and a projection is x @ w."),
+        Misconception("inverted-mask", variant(_multi_head_right, "np.where(mask", "np.where(~mask"),
+                      "You attend exactly where the mask forbids it. True means *may attend*."),
+        Misconception("mask-ignored", _mask_ignored(_multi_head_right),
+                      "The mask does not change your answer."),
+        Misconception("nan-in-empty-rows", _nan_in_empty_rows(_multi_head_right),
+                      "A row in which everything is blocked gives nan. As in task 3, it should attend to nothing."),
+        Misconception("finite-fill", variant(_multi_head_right, "-np.inf", "-1e9"),
+                      "A row in which everything is blocked gets uniform weights. As in task 3, it should attend to "
+                      "nothing."),
+        Misconception("no-check", _heads_no_check,
+                      "The values are right, but when the heads do not divide the columns you return something all "
+                      "the same, and some columns are lost without a word."),
     ),
 )
 
@@ -1212,69 +632,10 @@ def additive_hidden(rng):
     ]
 
 
-def wrong_additive_linear(queries, keys, values, w_q, w_k, w_a):
-    scores = ((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a
+def _additive_right(queries, keys, values, w_q, w_k, w_a):
+    hidden = np.tanh((queries @ w_q)[:, None, :] + keys @ w_k)
+    scores = hidden @ w_a
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_tanh_apart(queries, keys, values, w_q, w_k, w_a):
-    scores = (np.tanh(queries @ w_q)[:, None, :] + np.tanh(keys @ w_k)[None, :, :]) @ w_a
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_product(queries, keys, values, w_q, w_k, w_a):
-    scores = (np.tanh(queries @ w_q) * w_a) @ np.tanh(keys @ w_k).T
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_tanh_outside(queries, keys, values, w_q, w_k, w_a):
-    scores = np.tanh(((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_no_weights(queries, keys, values, w_q, w_k, w_a):
-    scores = np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]).sum(axis=2)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_no_softmax(queries, keys, values, w_q, w_k, w_a):
-    scores = np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a
-    return scores @ values, scores
-
-
-def wrong_additive_over_queries(queries, keys, values, w_q, w_k, w_a):
-    scores = np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a
-    powers = np.exp(scores - scores.max(axis=0, keepdims=True))
-    weights = powers / powers.sum(axis=0, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_scaled(queries, keys, values, w_q, w_k, w_a):
-    scores = np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a / np.sqrt(len(w_a))
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ values, weights
-
-
-def wrong_additive_keys_as_values(queries, keys, values, w_q, w_k, w_a):
-    scores = np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    weights = powers / powers.sum(axis=1, keepdims=True)
-    return weights @ keys, weights
-
-
-def wrong_additive_no_shift(queries, keys, values, w_q, w_k, w_a):
-    powers = np.exp(np.tanh((queries @ w_q)[:, None, :] + (keys @ w_k)[None, :, :]) @ w_a)
     weights = powers / powers.sum(axis=1, keepdims=True)
     return weights @ values, weights
 
@@ -1289,60 +650,37 @@ ADDITIVE = Task(
     hidden=additive_hidden,
     oracle=additive_oracle,
     misconceptions=(
-        Misconception(
-            "no-tanh",
-            wrong_additive_linear,
-            "Every query gets the same weights. Without a bend in between, the query's part of the score is the same "
-            "for all keys, and the softmax takes it out.",
-        ),
-        Misconception(
-            "tanh-apart",
-            wrong_additive_tanh_apart,
-            "Every query gets the same weights. Query and key have to meet *inside* the hyperbolic tangent.",
-        ),
-        Misconception(
-            "product",
-            wrong_additive_product,
-            "You multiply the query's hidden units with the key's: that is a dot-product attention. Look at the "
-            "name of this one.",
-        ),
-        Misconception(
-            "tanh-outside",
-            wrong_additive_tanh_outside,
-            "Your scores lie between -1 and 1: the hyperbolic tangent acts on the finished score. It belongs to the "
-            "hidden units.",
-        ),
-        Misconception(
-            "no-output-weights",
-            wrong_additive_no_weights,
-            "The hidden units are added up as they are: one of the arguments is never used.",
-        ),
-        Misconception(
-            "no-softmax",
-            wrong_additive_no_softmax,
-            "You weigh the values with the bare scores. The weights of a row should be positive and add up to 1.",
-        ),
-        Misconception(
-            "softmax-over-queries",
-            wrong_additive_over_queries,
-            "The columns of your weights add up to 1. Each *query* shares out its attention over the keys.",
-        ),
-        Misconception(
-            "scaled",
-            wrong_additive_scaled,
-            "Your weights are too flat. Dot products need a scale; the formula of additive attention has none.",
-        ),
-        Misconception(
-            "keys-as-values",
-            wrong_additive_keys_as_values,
-            "The weights are right, but you average the keys with them.",
-        ),
-        Misconception(
-            "no-shift",
-            wrong_additive_no_shift,
-            "Ordinary scores are right, but huge ones overflow, or underflow to 0 / 0. Do here what made your softmax "
-            "safe.",
-        ),
+        Misconception("no-tanh", variant(_additive_right, "np.tanh", ""),
+                      "Every query gets the same weights. Without a bend in between, the query's part of the score "
+                      "is the same for all keys, and the softmax takes it out."),
+        Misconception("tanh-apart", variant(_additive_right, "np.tanh((queries @ w_q)[:, None, :] + keys @ w_k)",
+                                            "np.tanh(queries @ w_q)[:, None, :] + np.tanh(keys @ w_k)"),
+                      "Every query gets the same weights. Query and key have to meet *inside* the hyperbolic tangent."),
+        Misconception("product", variant(_additive_right, "np.tanh((queries @ w_q)[:, None, :] + keys @ w_k)",
+                                         "np.tanh(queries @ w_q)[:, None, :] * np.tanh(keys @ w_k)"),
+                      "You multiply the query's hidden units with the key's: that is a dot-product attention. Look "
+                      "at the name of this one."),
+        Misconception("tanh-outside",
+                      variant(variant(_additive_right, "np.tanh", ""), "hidden @ w_a", "np.tanh(hidden @ w_a)"),
+                      "Your scores lie between -1 and 1: the hyperbolic tangent acts on the finished score. It "
+                      "belongs to the hidden units."),
+        Misconception("no-output-weights", variant(_additive_right, "hidden @ w_a", "hidden.sum(axis=2)"),
+                      "The hidden units are added up as they are: one of the arguments is never used."),
+        Misconception("no-softmax", variant(_additive_right, "weights @ values, weights", "scores @ values, scores"),
+                      "You weigh the values with the bare scores. The weights of a row should be positive and add up "
+                      "to 1."),
+        Misconception("softmax-over-queries",
+                      variant(variant(_additive_right, "scores.max(axis=1", "scores.max(axis=0"),
+                              "powers.sum(axis=1", "powers.sum(axis=0"),
+                      "The columns of your weights add up to 1. Each *query* shares out its attention over the keys."),
+        Misconception("scaled", variant(_additive_right, "hidden @ w_a", "hidden @ w_a / np.sqrt(len(w_a))"),
+                      "Your weights are too flat. Dot products need a scale; the formula of additive attention has "
+                      "none."),
+        Misconception("keys-as-values", variant(_additive_right, "weights @ values", "weights @ keys"),
+                      "The weights are right, but you average the keys with them."),
+        Misconception("no-shift", variant(_additive_right, " - scores.max(axis=1, keepdims=True)", ""),
+                      "Ordinary scores are right, but huge ones overflow, or underflow to 0 / 0. Do here what made "
+                      "your softmax safe."),
     ),
 )
 
@@ -1382,66 +720,18 @@ def encoding_hidden(rng):
     ]
 
 
-def wrong_encoding_halves(n, d, base=10000.0):
-    i = np.arange(0, d, 2)
-    angle = np.arange(n)[:, None] / base ** (i / d)
-    return np.concatenate([np.sin(angle), np.cos(angle[:, : d // 2])], axis=1)
-
-
-def wrong_encoding_own_exponent(n, d, base=10000.0):
-    i = np.arange(d)
-    angle = np.arange(n)[:, None] / base ** (i / d)
-    return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-
-
-def wrong_encoding_base_ignored(n, d, base=10000.0):
-    i = np.arange(d)
-    angle = np.arange(n)[:, None] / 10000.0 ** ((i - i % 2) / d)
-    return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-
-
-def wrong_encoding_doubled_exponent(n, d, base=10000.0):
-    i = np.arange(d)
-    angle = np.arange(n)[:, None] / base ** (2 * (i - i % 2) / d)
-    return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-
-
-def wrong_encoding_halved_exponent(n, d, base=10000.0):
-    i = np.arange(d)
-    angle = np.arange(n)[:, None] / base ** ((i // 2) / d)
-    return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-
-
-def wrong_encoding_swapped(n, d, base=10000.0):
+def _encoding_right(n, d, base=10000.0):
     i = np.arange(d)
     angle = np.arange(n)[:, None] / base ** ((i - i % 2) / d)
-    return np.where(i % 2 == 0, np.cos(angle), np.sin(angle))
-
-
-def wrong_encoding_from_one(n, d, base=10000.0):
-    i = np.arange(d)
-    angle = np.arange(1, n + 1)[:, None] / base ** ((i - i % 2) / d)
     return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
 
 
-def wrong_encoding_multiplied(n, d, base=10000.0):
-    i = np.arange(d)
-    angle = np.arange(n)[:, None] * base ** ((i - i % 2) / d)
-    return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-
-
-def wrong_encoding_even_only(n, d, base=10000.0):
+def _encoding_even_only(n, d, base=10000.0):
     out = np.zeros((n, d))
     angle = np.arange(n)[:, None] / base ** (np.arange(0, d, 2) / d)
     out[:, 0::2] = np.sin(angle)
     out[:, 1::2] = np.cos(angle)
     return out
-
-
-def wrong_encoding_transposed(n, d, base=10000.0):
-    i = np.arange(d)[:, None]
-    angle = np.arange(n) / base ** ((i - i % 2) / d)
-    return np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
 
 
 ENCODING = Task(
@@ -1454,54 +744,34 @@ ENCODING = Task(
     hidden=encoding_hidden,
     oracle=encoding_oracle,
     misconceptions=(
-        Misconception(
-            "halves",
-            wrong_encoding_halves,
-            "All your sines come first and the cosines after them. Here they alternate: sine in the even columns, "
-            "cosine in the odd ones.",
-        ),
-        Misconception(
-            "own-exponent",
-            wrong_encoding_own_exponent,
-            "The even columns are right. An odd column turns as fast as its even neighbor on the left: look at its "
-            "exponent again.",
-        ),
-        Misconception("base-ignored", wrong_encoding_base_ignored, "Your answer is the same whatever `base` says."),
-        Misconception(
-            "doubled-exponent",
-            wrong_encoding_doubled_exponent,
-            "The exponent runs to nearly 2. Some books number the *pairs* of columns and write 2i; here i is already "
-            "the number of the column.",
-        ),
-        Misconception(
-            "halved-exponent",
-            wrong_encoding_halved_exponent,
-            "The exponent runs to nearly 1/2: it seems to use the number of the pair. Here i is the number of the "
-            "column.",
-        ),
-        Misconception(
-            "swapped",
-            wrong_encoding_swapped,
-            "Sine and cosine have changed places. Position 0 should begin with sin(0) = 0.",
-        ),
-        Misconception(
-            "from-one", wrong_encoding_from_one, "Your first row is that of position 1. Positions count from 0."
-        ),
-        Misconception(
-            "multiplied",
-            wrong_encoding_multiplied,
-            "The columns turn faster and faster. They should turn slower and slower: where does the power of the base "
-            "stand?",
-        ),
-        Misconception(
-            "even-only",
-            wrong_encoding_even_only,
-            "An even number of columns works. With an odd one there is one cosine column less than there are sine "
-            "columns.",
-        ),
-        Misconception(
-            "transposed", wrong_encoding_transposed, "Your array is (d, n). Positions are rows, as tokens are."
-        ),
+        Misconception("halves", variant(_encoding_right, "np.where(i % 2 == 0, np.sin(angle), np.cos(angle))",
+                                        "np.concatenate([np.sin(angle[:, ::2]), np.cos(angle[:, 1::2])], axis=1)"),
+                      "All your sines come first and the cosines after them. Here they alternate: sine in the even "
+                      "columns, cosine in the odd ones."),
+        Misconception("own-exponent", variant(_encoding_right, "(i - i % 2)", "i"),
+                      "The even columns are right. An odd column turns as fast as its even neighbor on the left: "
+                      "look at its exponent again."),
+        Misconception("base-ignored", variant(_encoding_right, "/ base", "/ 10000.0"),
+                      "Your answer is the same whatever `base` says."),
+        Misconception("doubled-exponent", variant(_encoding_right, "(i - i % 2)", "2 * (i - i % 2)"),
+                      "The exponent runs to nearly 2. Some books number the *pairs* of columns and write 2i; here i "
+                      "is already the number of the column."),
+        Misconception("halved-exponent", variant(_encoding_right, "(i - i % 2)", "(i // 2)"),
+                      "The exponent runs to nearly 1/2: it seems to use the number of the pair. Here i is the number "
+                      "of the column."),
+        Misconception("swapped",
+                      variant(_encoding_right, "np.sin(angle), np.cos(angle)", "np.cos(angle), np.sin(angle)"),
+                      "Sine and cosine have changed places. Position 0 should begin with sin(0) = 0."),
+        Misconception("from-one", variant(_encoding_right, "np.arange(n)", "np.arange(1, n + 1)"),
+                      "Your first row is that of position 1. Positions count from 0."),
+        Misconception("multiplied", variant(_encoding_right, "/ base", "* base"),
+                      "The columns turn faster and faster. They should turn slower and slower: where does the power "
+                      "of the base stand?"),
+        Misconception("even-only", _encoding_even_only,
+                      "An even number of columns works. With an odd one there is one cosine column less than there "
+                      "are sine columns."),
+        Misconception("transposed", variant(_encoding_right, "np.cos(angle))", "np.cos(angle)).T"),
+                      "Your array is (d, n). Positions are rows, as tokens are."),
     ),
 )
 
@@ -1630,118 +900,7 @@ def read_hidden(rng):
     ]
 
 
-def wrong_read_no_mask(characters, parameters):
-    def attend(q, k, v):
-        scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        weights = powers / powers.sum(axis=-1, keepdims=True)
-        return weights @ v, weights
-
-    p = parameters
-    n, t = characters.shape
-    embedded = p["embedding"][characters]
-    d = embedded.shape[2]
-    i = np.arange(d)
-    angle = np.arange(t)[:, None] / 10000.0 ** ((i - i % 2) / d)
-    x = embedded + np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-    q, k, v = ((x @ p[name]).reshape(n, t, 4, d // 4).swapaxes(1, 2) for name in ("w_q", "w_k", "w_v"))
-    attended = attend(q, k, v)[0].swapaxes(1, 2).reshape(n, t, d) @ p["w_o"]
-    queries = np.broadcast_to(p["queries"], (n, 10, d))
-    found, alignment = attend(queries, (x + attended) @ p["w_keys"], embedded @ p["w_values"])
-    logits = np.maximum(0.0, (found + queries) @ p["w_hidden"]) @ p["w_out"]
-    return logits.argmax(axis=-1), alignment
-
-
-def wrong_read_mask_at_the_end_only(characters, parameters):
-    def attend(q, k, v, mask):
-        scores = np.where(mask, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        weights = powers / powers.sum(axis=-1, keepdims=True)
-        return weights @ v, weights
-
-    p = parameters
-    n, t = characters.shape
-    embedded = p["embedding"][characters]
-    d = embedded.shape[2]
-    i = np.arange(d)
-    angle = np.arange(t)[:, None] / 10000.0 ** ((i - i % 2) / d)
-    x = embedded + np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-    q, k, v = ((x @ p[name]).reshape(n, t, 4, d // 4).swapaxes(1, 2) for name in ("w_q", "w_k", "w_v"))
-    attended = attend(q, k, v, True)[0].swapaxes(1, 2).reshape(n, t, d) @ p["w_o"]
-    queries = np.broadcast_to(p["queries"], (n, 10, d))
-    real = (characters != 0)[:, None, :]
-    found, alignment = attend(queries, (x + attended) @ p["w_keys"], embedded @ p["w_values"], real)
-    logits = np.maximum(0.0, (found + queries) @ p["w_hidden"]) @ p["w_out"]
-    return logits.argmax(axis=-1), alignment
-
-
-def wrong_read_no_position(characters, parameters):
-    def attend(q, k, v, mask):
-        scores = np.where(mask, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        weights = powers / powers.sum(axis=-1, keepdims=True)
-        return weights @ v, weights
-
-    p = parameters
-    n, t = characters.shape
-    x = p["embedding"][characters]
-    d = x.shape[2]
-    real = (characters != 0)[:, None, :]
-    q, k, v = ((x @ p[name]).reshape(n, t, 4, d // 4).swapaxes(1, 2) for name in ("w_q", "w_k", "w_v"))
-    attended = attend(q, k, v, real[:, None])[0].swapaxes(1, 2).reshape(n, t, d) @ p["w_o"]
-    queries = np.broadcast_to(p["queries"], (n, 10, d))
-    found, alignment = attend(queries, (x + attended) @ p["w_keys"], x @ p["w_values"], real)
-    logits = np.maximum(0.0, (found + queries) @ p["w_hidden"]) @ p["w_out"]
-    return logits.argmax(axis=-1), alignment
-
-
-def wrong_read_no_residual(characters, parameters):
-    def attend(q, k, v, mask):
-        scores = np.where(mask, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        weights = powers / powers.sum(axis=-1, keepdims=True)
-        return weights @ v, weights
-
-    p = parameters
-    n, t = characters.shape
-    embedded = p["embedding"][characters]
-    d = embedded.shape[2]
-    i = np.arange(d)
-    angle = np.arange(t)[:, None] / 10000.0 ** ((i - i % 2) / d)
-    x = embedded + np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-    real = (characters != 0)[:, None, :]
-    q, k, v = ((x @ p[name]).reshape(n, t, 4, d // 4).swapaxes(1, 2) for name in ("w_q", "w_k", "w_v"))
-    attended = attend(q, k, v, real[:, None])[0].swapaxes(1, 2).reshape(n, t, d) @ p["w_o"]
-    queries = np.broadcast_to(p["queries"], (n, 10, d))
-    found, alignment = attend(queries, attended @ p["w_keys"], embedded @ p["w_values"], real)
-    logits = np.maximum(0.0, (found + queries) @ p["w_hidden"]) @ p["w_out"]
-    return logits.argmax(axis=-1), alignment
-
-
-def wrong_read_values_from_context(characters, parameters):
-    def attend(q, k, v, mask):
-        scores = np.where(mask, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        weights = powers / powers.sum(axis=-1, keepdims=True)
-        return weights @ v, weights
-
-    p = parameters
-    n, t = characters.shape
-    embedded = p["embedding"][characters]
-    d = embedded.shape[2]
-    i = np.arange(d)
-    angle = np.arange(t)[:, None] / 10000.0 ** ((i - i % 2) / d)
-    x = embedded + np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-    real = (characters != 0)[:, None, :]
-    q, k, v = ((x @ p[name]).reshape(n, t, 4, d // 4).swapaxes(1, 2) for name in ("w_q", "w_k", "w_v"))
-    context = x + attend(q, k, v, real[:, None])[0].swapaxes(1, 2).reshape(n, t, d) @ p["w_o"]
-    queries = np.broadcast_to(p["queries"], (n, 10, d))
-    found, alignment = attend(queries, context @ p["w_keys"], context @ p["w_values"], real)
-    logits = np.maximum(0.0, (found + queries) @ p["w_hidden"]) @ p["w_out"]
-    return logits.argmax(axis=-1), alignment
-
-
-def wrong_read_queries_forgotten(characters, parameters):
+def _read_right(characters, parameters):
     def attend(q, k, v, mask):
         scores = np.where(mask, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)
         powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -1760,7 +919,7 @@ def wrong_read_queries_forgotten(characters, parameters):
     attended = attend(q, k, v, real[:, None])[0].swapaxes(1, 2).reshape(n, t, d) @ p["w_o"]
     queries = np.broadcast_to(p["queries"], (n, 10, d))
     found, alignment = attend(queries, (x + attended) @ p["w_keys"], embedded @ p["w_values"], real)
-    logits = np.maximum(0.0, found @ p["w_hidden"]) @ p["w_out"]
+    logits = np.maximum(0.0, (found + queries) @ p["w_hidden"]) @ p["w_out"]
     return logits.argmax(axis=-1), alignment
 
 
@@ -1775,49 +934,35 @@ READ = Task(
     oracle=read_oracle,
     compare=ReadsDates(),
     misconceptions=(
-        Misconception(
-            "padding-not-masked",
-            wrong_read_no_mask,
-            "Your model looks at the padding behind the short texts as if it were text. Both attentions need a mask.",
-        ),
-        Misconception(
-            "padding-seen-by-self-attention",
-            wrong_read_mask_at_the_end_only,
-            "The reading does not look at the padding, but the self-attention before it does: it needs a mask too.",
-        ),
-        Misconception(
-            "no-position",
-            wrong_read_no_position,
-            "Your model knows which characters are in the text but not where they stand: something is missing from x.",
-        ),
-        Misconception(
-            "no-residual",
-            wrong_read_no_residual,
-            "The keys know the neighborhood of a character but no longer the character itself: x is added to what the "
-            "self-attention returns.",
-        ),
-        Misconception(
-            "values-from-context",
-            wrong_read_values_from_context,
-            "The alignment is right, what is read is not. The values are made of the bare embedding, the keys of the "
-            "context: compare your two lines with the recipe.",
-        ),
-        Misconception(
-            "queries-forgotten",
-            wrong_read_queries_forgotten,
-            "The alignment is right, what is read is not. The hidden layer has to know *which* character of the date "
-            "it is writing, too.",
-        ),
+        Misconception("padding-not-masked",
+                      variant(_read_right, "np.where(mask, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)",
+                              "q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])"),
+                      "Your model looks at the padding behind the short texts as if it were text. Both attentions "
+                      "need a mask."),
+        Misconception("padding-seen-by-self-attention", variant(_read_right, "real[:, None]", "True"),
+                      "The reading does not look at the padding, but the self-attention before it does: it needs a "
+                      "mask too."),
+        Misconception("no-position",
+                      variant(_read_right, "embedded + np.where(i % 2 == 0, np.sin(angle), np.cos(angle))",
+                              "embedded"),
+                      "Your model knows which characters are in the text but not where they stand: something is "
+                      "missing from x."),
+        Misconception("no-residual", variant(_read_right, "(x + attended)", "attended"),
+                      "The keys know the neighborhood of a character but no longer the character itself: x is added "
+                      "to what the self-attention returns."),
+        Misconception("values-from-context",
+                      variant(_read_right, 'embedded @ p["w_values"]', '(x + attended) @ p["w_values"]'),
+                      "The alignment is right, what is read is not. The values are made of the bare embedding, the "
+                      "keys of the context: compare your two lines with the recipe."),
+        Misconception("queries-forgotten", variant(_read_right, "(found + queries)", "found"),
+                      "The alignment is right, what is read is not. The hidden layer has to know *which* character "
+                      "of the date it is writing, too."),
     ),
 )
 
 
 def _tensor(array) -> torch.Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float64))
-
-
-def _causal(n: int) -> np.ndarray:
-    return np.arange(n)[:, None] >= np.arange(n)
 
 
 TASKS: tuple[Task, ...] = (SOFTMAX, CAUSAL_MASK, ATTENTION, BACKWARD, MULTI_HEAD, ADDITIVE, ENCODING, READ)
