@@ -251,6 +251,7 @@ def main() -> None:
     np.einsum("ij,jk->ik", np.eye(2), np.eye(2), optimize=True)
     np.lib.stride_tricks.sliding_window_view(np.zeros(4), 2)
     np.random.default_rng(0).normal()
+    import numpy.testing  # noqa: F401 - of NumPy's parts the one that asks the platform about itself
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
         if not message:

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import shutil
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -46,6 +47,7 @@ c.CourseDirectory.course_id = "neural-notes"
 c.Autograde.autograde_preprocessors = {preprocessors!r}
 c.JudgeExecute.results_folder = {results!r}
 c.JudgeExecute.seed = {seed}
+c.HTMLExporter.sanitize_html = True
 '''
 
 
@@ -106,7 +108,9 @@ def write_outputs(notebook: NotebookNode, result: dict) -> None:
         run = result["cells"].get(cell.id)
         if run and run["printed"]:
             cell.outputs.append(nbformat.v4.new_output("stream", name="stdout", text=run["printed"]))
-        if run and run["status"] != "ok" and cell.metadata.get("nbgrader", {}).get("solution"):
+        # a play cell of the release may fail for want of plots and data, which says nothing about the student
+        written = cell.metadata.get("nbgrader", {}).get("solution") or cell.id.startswith("own-")
+        if run and run["status"] != "ok" and written:
             cell.outputs.append(nbformat.v4.new_output("stream", name="stdout", text=run["message"] + "\n"))
 
 
@@ -133,7 +137,7 @@ def feedback(result: Result) -> str:
         shown = case.detail if case.visible else case.summary
         lines.append(f"  {mark}  {case.name:{width}s}  {what}{shown}".rstrip())
     if result.hint:
-        lines.append(f"Hint: {result.hint}")
+        lines += textwrap.wrap(f"Hint: {result.hint}", width=100, subsequent_indent="      ")
     if result.verdict == "partial":
         lines.append("The ordinary cases are right: half of the points.")
     return "\n".join(lines)
@@ -153,6 +157,7 @@ def record_in_gradebook(slug: str, course: Path, students: list[str], seed: int)
     config.JudgeExecute.results_folder = results
     config.JudgeExecute.seed = seed
     config.BaseConverter.logfile = ""
+    config.HTMLExporter.sanitize_html = True  # a student's Markdown may hold scripts
     for student in students:
         for step in ("autograded", "feedback"):
             shutil.rmtree(course / step / student / slug, ignore_errors=True)

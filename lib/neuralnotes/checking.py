@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from functools import cache
 
@@ -61,7 +62,8 @@ def report(result: Result) -> str:
         mark = "ok   " if case.ok else "WRONG"
         lines.append(f"  {mark}  {case.name:{width}s}  {case.detail}".rstrip())
     if result.hint:
-        lines.append(f"Hint: {result.hint}")
+        # narrow, because `nbgrader validate` cuts long lines
+        lines += textwrap.wrap(f"Hint: {result.hint}", width=80, subsequent_indent="      ")
     if result.verdict == "partial":
         lines.append("The ordinary cases are right: as it stands this is worth half of the points.")
     return "\n".join(lines)

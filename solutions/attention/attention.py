@@ -27,7 +27,9 @@
 # - When graded, your code may import NumPy and, of the standard library, `math`, `itertools`, `functools`,
 #   `collections`, `dataclasses`, `typing`, `operator` and `numbers`. Nothing else is there.
 # - Write to none of your arguments: return new arrays.
-# - float64 in gives float64 out.
+# - Keep the names of the parameters: the grader may pass arguments by name. A result that is an array is an ndarray,
+#   not a list; several results are a tuple or a list.
+# - float64 in gives float64 out. float32 in may give either.
 # - An array may be a view that is not contiguous. NumPy takes care of that if you let it.
 # - A cell between stub and check is yours to play in. It is not graded.
 #

@@ -37,7 +37,10 @@
 # **Rules.**
 #
 # - You may import NumPy and, of the standard library, `math`, `itertools`, `functools`, `collections`, `dataclasses`,
-#   `typing`, `operator` and `numbers`. Nothing else is there when your notebook is graded.
+#   `typing`, `operator` and `numbers`. Nothing else is there when your notebook is graded; a cell of your own that
+#   imports something else fails then, and with it only the functions that need it.
+# - Keep the names of the parameters: the grader may pass arguments by name. A result that is an array is an ndarray,
+#   not a list; several results are a tuple or a list.
 # - Do not write to the arguments: they belong to the caller. They may be views that are not contiguous.
 # - `float64` in gives `float64` out. `float32` in may give either.
 # - You may call functions that you wrote in earlier tasks. The model solutions of tasks 1 to 7 do not: then a mistake
@@ -598,8 +601,8 @@ check("softmax_cross_entropy", softmax_cross_entropy)
 # $$L = \text{mean cross-entropy of } z \;+\; \frac{\lambda}{2} \Big( \sum W_1^2 + \sum W_2^2 \Big).$$
 #
 # Shapes: `x` (N, D), `labels` (N,), `w1` (D, H), `b1` (H,), `w2` (H, K), `b2` (K,); $\lambda$ is `weight_decay`. Return
-# the loss and a dict `grads` with the keys `"w1"`, `"b1"`, `"w2"` and `"b2"`. The penalty is on the weights, not on the
-# biases.
+# the loss and a dict `grads` with exactly the keys `"w1"`, `"b1"`, `"w2"` and `"b2"`. The penalty is on the
+# weights, not on the biases.
 #
 # Example: `x = [[1, 2]]`, `labels = [0]`, `w1 = [[1, -1], [0, 1]]`, `b1 = [0, -2]`, `w2 = [[1, 3], [5, 7]]`,
 # `b2 = [2, 0]`.

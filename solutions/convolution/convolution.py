@@ -32,7 +32,9 @@
 # **Rules.**
 #
 # - You may import NumPy and, of the standard library, `math`, `itertools`, `functools`, `collections`, `dataclasses`,
-#   `typing`, `operator` and `numbers`.
+#   `typing`, `operator` and `numbers`. Nothing else is there when your notebook is graded.
+# - Keep the names of the parameters: the grader may pass arguments by name. A result that is an array is an ndarray,
+#   not a list; several results are a tuple or a list.
 # - Do not write to the arguments: the caller still needs them. They may be views that are not contiguous.
 # - `float64` in gives `float64` out. `float32` in may give either.
 # - You may call functions that you wrote earlier. The model solutions do not: then a mistake costs its own task only.
@@ -147,7 +149,8 @@ check("conv_output_size", conv_output_size)
 # Difficulty 2 of 5, 25 minutes, 3 points.
 #
 # `x` has the shape (N, C, H, W), `w` (K, C, FH, FW), `b` (K,), and `out` (N, K, OH, OW). With $\tilde x$ for the padded
-# images ($P$ rows of zeros above and below, $P$ columns left and right) and $S$ for the stride,
+# images ($P$ rows of zeros above and below, $P$ columns left and right) and $S$ for the stride, the same in both
+# directions,
 #
 # $$\text{out}_{n,k,i,j} = b_k + \sum_{c,a,d} \tilde x_{n,\,c,\,iS+a,\,jS+d}\; w_{k,c,a,d}.$$
 #

@@ -29,7 +29,7 @@ def short_deadlines(monkeypatch):
     records = []
     for one in judge.judges(SLUG, 0):
         if one.task.id in (FIRST, "conv2d_forward", "receptive_field"):
-            budget = replace(one.task.budget, seconds=2.0, memory=1200 * 2**20)
+            budget = replace(one.task.budget, seconds=4.0, memory=1000 * 2**20)
             records.append(replace(one.task, budget=budget))
             monkeypatch.setattr(one, "task", records[-1])
     monkeypatch.setattr(tasks, "assignment", lambda slug: tuple(records))

@@ -216,7 +216,7 @@ def test_feedback_for_everyone_and_no_expected_value_of_a_hidden_case(graded):
             assert page.is_file(), path.name
     text = (out / "feedback" / "fail" / SLUG / f"{SLUG}.html").read_text(encoding="utf-8")
     hint = next(m.hint for m in TASKS["conv2d_forward"].misconceptions if m.id == "flipped-kernel")
-    assert hint.split(".")[0] in text
+    assert hint[:30] in text
     # a wrong hidden case is named, with what kind of problem it is, and none of its numbers
     key = json.loads((out / "results" / f"{SLUG}.json").read_text())["fail"]
     result = json.loads((out / "results" / f"{key}.json").read_text())

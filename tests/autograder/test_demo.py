@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from autograder import demo, judge
+from autograder.assignments import solution_source
 from neuralnotes import tasks
 
 from .helpers import results_of
@@ -44,10 +46,12 @@ def test_the_class(demonstration, monkeypatch):
     assert len(students) == 6 + most
     for rank in range(most):
         mine = results[f"mistakes-{rank + 1}"]
+        changed = {task.id for task in records if rank < len(task.misconceptions)}
         for task in records:
             if rank < len(task.misconceptions):
                 assert mine[task.id].score < task.points, (rank, task.id)
                 assert mine[task.id].diagnosis == task.misconceptions[rank].id
                 assert mine[task.id].hint == task.misconceptions[rank].hint
-            else:
+            elif not any(re.search(rf"\b{other}\(", solution_source(slug, task.id)) for other in changed):
+                # a milestone may call the functions before it, and then their mistakes are its own
                 assert mine[task.id].score == task.points, (rank, task.id, mine[task.id].diagnosis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict, defaultdict, namedtuple
 from importlib import import_module
 
 import numpy as np
@@ -109,6 +110,31 @@ def test_check_is_silent_about_nothing(slug, task, capsys):
 def _only_hidden(task) -> bool:
     visible = Judge(task, hidden=False)
     return visible.judge(visible.run_here(task.misconceptions[0].wrong)).verdict == "pass"
+
+
+@every_task
+@pytest.mark.parametrize("value", [None, "text", float("nan"), (), [[]], {}, object(), 1 + 2j])
+def test_a_value_of_another_kind_scores_zero(slug, task, value):
+    result = judged(task, lambda *arguments, **keywords: value)
+    assert (result.score, result.verdict) == (0, "fail"), failures(result)
+
+
+def test_containers_of_the_allowed_modules_are_containers():
+    solution = assignments.solution_functions("backprop")["graph_backward"]
+
+    def ordered(nodes):
+        values, gradients = solution(nodes)
+        return namedtuple("Pair", "values gradients")(OrderedDict(values), defaultdict(float, gradients))
+
+    assert judged(tasks.task("graph_backward"), ordered).verdict == "pass"
+
+
+def test_an_exception_of_the_students_own_does_not_carry_a_hidden_case():
+    def talkative(n):
+        raise type(f"Leak{n}", (Exception,), {})()
+
+    result = judged(tasks.task("causal_mask"), talkative)
+    assert all("Leak" not in case.summary for case in result.cases)
 
 
 def test_report_of_a_stub_says_what_to_do():

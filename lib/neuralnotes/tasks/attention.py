@@ -103,7 +103,7 @@ def causal_mask_visible(rng):
 
 
 def causal_mask_hidden(rng):
-    return [Case("n = 2", (2,)), Case("n = 4, by keyword", (), {"n": 4}), Case("n = 7", (7,)), Case("n = 40", (40,))]
+    return [Case("n = 2", (2,)), Case("n = 4", (4,)), Case("n = 7", (7,)), Case("n = 40", (40,))]
 
 
 def _causal(n):
@@ -292,8 +292,8 @@ ATTENTION = Task(
                       "You add the boolean mask to the scores, that is 1 or 0. A blocked key should get no attention "
                       "at all."),
         Misconception("finite-fill", variant(_attention_right, "-np.inf", "-1e9"),
-                      "A large negative score hides keys well as long as one key is left. In a row where all are "
-                      "blocked they are all equally good, and the weights become uniform."),
+                      "In a row where all keys are blocked your weights are uniform; they should be 0. (A large "
+                      "negative score hides keys well only as long as one key is left.)"),
         Misconception("finite-penalty",
                       variant(_attention_right, "np.where(mask, scores, -np.inf)", "scores - 1e9 * ~mask"),
                       "Subtracting a large number hides keys well as long as one key is left. In a row where all are "
@@ -476,7 +476,7 @@ def multi_head_hidden(rng):
         Case("x (2, 3, 6), 2 heads, a mask by head", (*_multi_head(rng, 2, 3, 6, 2), _mask(rng, 2, 3, 3))),
         Case("x (2, 2, 4), a mask (B, H, N, N)", (*_multi_head(rng, 2, 2, 4, 2), _mask(rng, 2, 2, 2, 2))),
         Case("everything 4: batch, tokens, features, heads", _multi_head(rng, 4, 4, 4, 4)),
-        Case("by keyword", _multi_head(rng, 2, 3, 4, 2)[:5], {"num_heads": 2, "mask": _causal(3)}),
+        Case("the mask by keyword", _multi_head(rng, 2, 3, 4, 2), {"mask": _causal(3)}),
         Case("batch of one", _multi_head(rng, 1, 3, 4, 2), edge=True),
         Case("one token", _multi_head(rng, 2, 1, 4, 2), edge=True),
         Case("2 heads do not divide D = 5", _multi_head(rng, 1, 2, 5, 2), edge=True),
@@ -710,7 +710,7 @@ def encoding_hidden(rng):
     return [
         Case("n = 7, d = 6", (7, 6)),
         Case("n = 4, d = 12", (4, 12)),
-        Case("n = d = 8, by keyword", (), {"n": 8, "d": 8}),
+        Case("n = d = 8", (8, 8)),
         Case("n = 10, d = 4, base 20", (10, 4), {"base": 20.0}),
         Case("n = 5, d = 2", (5, 2)),
         Case("one position", (1, 6), edge=True),

@@ -175,8 +175,10 @@ class Close:
         if isinstance(got, np.ndarray) and got.ndim == 0 and got.dtype.kind in "iu":
             is_integer = True
         if not is_integer:
-            said = f"{what} should be an int, not {describe(got)}; integer division (//) keeps an int an int"
-            return _problem(said, f"got {got!r}" if type(got) is float else "")
+            said = f"{what} should be an int, not {describe(got)}"
+            if isinstance(got, (float, np.floating)):
+                return _problem(f"{said}; integer division (//) keeps an int an int", f"got {float(got)!r}")
+            return _problem(said)
         if int(got) != expected:
             return _problem(f"{what} is a wrong number", f"got {int(got)}, expected {expected}")
         return None

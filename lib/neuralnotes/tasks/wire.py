@@ -100,14 +100,16 @@ def _tree(value, blobs: list[bytes], depth: int):
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         blobs.append(value.tobytes())
         return ["scalar", value.dtype.str, len(blobs) - 1]
-    if kind in (tuple, list):
-        if len(value) > MAX_ITEMS:
-            return ["opaque", f"{kind.__name__} of {len(value)} items"]
-        return [kind.__name__, [_tree(item, blobs, depth + 1) for item in value]]
-    if kind is dict and all(type(key) is str for key in value):
-        if len(value) > MAX_ITEMS:
-            return ["opaque", f"dict of {len(value)} items"]
-        return ["dict", [[key, _tree(item, blobs, depth + 1)] for key, item in value.items()]]
+    # a namedtuple is a tuple and a defaultdict a dict: read with the plain type's own methods, whatever it overrides
+    for plain in (tuple, list):
+        if issubclass(kind, plain):
+            if plain.__len__(value) > MAX_ITEMS:
+                return ["opaque", f"{kind.__name__} of {plain.__len__(value)} items"]
+            return [plain.__name__, [_tree(item, blobs, depth + 1) for item in plain.__iter__(value)]]
+    if issubclass(kind, dict) and all(type(key) is str for key in dict.keys(value)):
+        if dict.__len__(value) > MAX_ITEMS:
+            return ["opaque", f"{kind.__name__} of {dict.__len__(value)} items"]
+        return ["dict", [[key, _tree(item, blobs, depth + 1)] for key, item in dict.items(value)]]
     if kind is Opaque:
         return ["opaque", value.type_name]
     return ["opaque", str(kind.__name__)[:100]]
