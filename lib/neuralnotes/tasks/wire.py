@@ -104,11 +104,11 @@ def _tree(value, blobs: list[bytes], depth: int):
     for plain in (tuple, list):
         if issubclass(kind, plain):
             if plain.__len__(value) > MAX_ITEMS:
-                return ["opaque", f"{kind.__name__} of {plain.__len__(value)} items"]
+                return ["opaque", f"{kind.__name__} of more than {MAX_ITEMS} items"]
             return [plain.__name__, [_tree(item, blobs, depth + 1) for item in plain.__iter__(value)]]
     if issubclass(kind, dict) and all(type(key) is str for key in dict.keys(value)):
         if dict.__len__(value) > MAX_ITEMS:
-            return ["opaque", f"{kind.__name__} of {dict.__len__(value)} items"]
+            return ["opaque", f"{kind.__name__} of more than {MAX_ITEMS} items"]
         return ["dict", [[key, _tree(item, blobs, depth + 1)] for key, item in dict.items(value)]]
     if kind is Opaque:
         return ["opaque", value.type_name]
