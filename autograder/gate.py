@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,11 @@ def cell_source(cell) -> str | None:
     return source.encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be written again
 
 
+def harmless_markdown(source: str) -> str:
+    """A student's Markdown with its HTML shown as text: a page with scripts in it opens in the instructor's browser."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", source)[:MAX_MARKDOWN]
+
+
 def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
     """Put a submission's answers and own cells into a fresh copy of the release.
 
@@ -150,7 +156,7 @@ def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
             continue
         if known is not None and grade_id not in answered:
             answered.add(grade_id)
-            known.source = source if known.cell_type == "code" else source[:MAX_MARKDOWN]
+            known.source = source if known.cell_type == "code" else harmless_markdown(source)
             anchor = known.id
             continue
         if known is not None:
@@ -165,7 +171,7 @@ def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
         if kind == "code" and source.strip():
             own.setdefault(anchor, []).append(nbformat.v4.new_code_cell(source))
         elif kind == "markdown" and source.strip():
-            own.setdefault(anchor, []).append(nbformat.v4.new_markdown_cell(source[:MAX_MARKDOWN]))
+            own.setdefault(anchor, []).append(nbformat.v4.new_markdown_cell(harmless_markdown(source)))
     for grade_id, cell in template.items():
         if cell.metadata["nbgrader"]["solution"] and grade_id not in answered:
             notes.append(f"the cell {grade_id!r} is gone")

@@ -47,7 +47,6 @@ c.CourseDirectory.course_id = "neural-notes"
 c.Autograde.autograde_preprocessors = {preprocessors!r}
 c.JudgeExecute.results_folder = {results!r}
 c.JudgeExecute.seed = {seed}
-c.HTMLExporter.sanitize_html = True
 '''
 
 
@@ -157,7 +156,6 @@ def record_in_gradebook(slug: str, course: Path, students: list[str], seed: int)
     config.JudgeExecute.results_folder = results
     config.JudgeExecute.seed = seed
     config.BaseConverter.logfile = ""
-    config.HTMLExporter.sanitize_html = True  # a student's Markdown may hold scripts
     for student in students:
         for step in ("autograded", "feedback"):
             shutil.rmtree(course / step / student / slug, ignore_errors=True)

@@ -402,3 +402,11 @@ def test_rebuild_never_fails_and_keeps_what_is_locked(data, release):
 def test_shape_problem_never_fails(raw_value):
     assert isinstance(shape_problem(raw_value), str)
     assert isinstance(shape_problem({"nbformat": raw_value, "cells": raw_value}), str)
+
+
+def test_html_in_a_students_markdown_is_shown_as_text():
+    text = gate.harmless_markdown("**bold**, $a < b$, <script>alert(1)</script> <!-- x --> <img src=x onerror=y()>")
+    assert "<script" not in text and "<img" not in text and "<!--" not in text
+    assert text.startswith("**bold**, $a < b$, &lt;script>alert(1)")
+    assert gate.harmless_markdown(text) == text
+    assert len(gate.harmless_markdown("<a" * gate.MAX_MARKDOWN)) == gate.MAX_MARKDOWN
