@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SOLUTIONS = ROOT / "solutions"
 EXERCISES = ROOT / "exercises"
 
+COURSE_ID = "neural-notes"
+LOCK_SECONDS = 20.0  # how long to wait for another program that writes to the gradebook
+
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -183,24 +186,66 @@ def fingerprint(slug: str, solutions: Path = SOLUTIONS) -> str:
     return hashlib.sha256((generator + nbformat.writes(read_source(slug, solutions))).encode()).hexdigest()
 
 
-def course_config(course: Path):
-    """nbgrader's configuration for a course folder."""
+def database_url(course: Path, db: str | None = None) -> str:
+    """The gradebook's URL: ``db``, or the file ``gradebook.db`` in the course folder."""
+    if db is None:
+        return f"sqlite:///{Path(course).resolve() / 'gradebook.db'}"
+    return re.sub("^postgresql://", "postgresql+psycopg2://", db)  # SQLAlchemy would ask for another driver
+
+
+def course_config(course: Path, db: str | None = None):
+    """nbgrader's configuration for a course folder, without what an instructor may have added."""
     from traitlets.config import Config
 
     config = Config()
     config.CourseDirectory.root = str(course)
-    config.CourseDirectory.db_url = f"sqlite:///{course / 'gradebook.db'}"
-    config.CourseDirectory.course_id = "neural-notes"
+    config.CourseDirectory.db_url = database_url(course, db)
+    config.CourseDirectory.course_id = COURSE_ID
     config.Exchange.root = str(course / "exchange")
     return config
 
 
-def prepare_course(slug: str, course: Path, solutions: Path = SOLUTIONS) -> NotebookNode:
+def open_gradebook(course: Path, db: str | None = None):
+    """nbgrader's gradebook of a course, to be used in a ``with``; an empty one is made where there is none."""
+    from nbgrader.api import Gradebook
+
+    _put_programs_on_path()
+    url = database_url(course, db)
+    if url.startswith("sqlite"):
+        # how long to wait for another program that writes; SQLite itself gives up after five seconds
+        url += ("&" if "?" in url else "?") + f"timeout={LOCK_SECONDS:g}"
+    return Gradebook(url, COURSE_ID)
+
+
+def in_gradebook(slug: str, course: Path, db: str | None = None) -> bool:
+    """Whether the gradebook is there and knows an assignment."""
+    from nbgrader.api import MissingEntry
+
+    if db is None and not (course / "gradebook.db").is_file():
+        return False
+    with open_gradebook(course, db) as book:
+        try:
+            book.find_assignment(slug)
+        except MissingEntry:
+            return False
+    return True
+
+
+def _put_programs_on_path() -> None:
+    # nbgrader calls the program `alembic`; without an activated environment it is not on the path
+    beside_python = str(Path(sys.executable).parent)
+    if beside_python not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([beside_python, os.environ.get("PATH", "")])
+
+
+def prepare_course(slug: str, course: Path, solutions: Path = SOLUTIONS, db: str | None = None) -> NotebookNode:
     """Make (or bring up to date) the folder that nbgrader works in: source, release, and the gradebook's assignment.
 
     Args:
         slug: The assignment.
         course: The folder; made when it is not there.
+        solutions: Folder of the assignment sources.
+        db: URL of the gradebook; the file ``gradebook.db`` in the course folder when None.
 
     Returns:
         The release notebook: what students get.
@@ -211,12 +256,12 @@ def prepare_course(slug: str, course: Path, solutions: Path = SOLUTIONS) -> Note
     stamp = course / "source" / f".{slug}.fingerprint"
     release = course / "release" / slug / f"{slug}.ipynb"
     mark = fingerprint(slug, solutions)
-    made = stamp.is_file() and release.is_file() and (course / "gradebook.db").is_file()
-    if not (made and stamp.read_text() == mark):
+    made = stamp.is_file() and release.is_file() and stamp.read_text() == mark
+    if not (made and in_gradebook(slug, course, db)):
         source = course / "source" / slug
         source.mkdir(parents=True, exist_ok=True)
         nbformat.write(read_source(slug, solutions), source / f"{slug}.ipynb")
-        config = course_config(course)
+        config = course_config(course, db)
         config.GenerateAssignment.force = True
         config.GenerateAssignment.create_assignment = True
         run_nbgrader(GenerateAssignment, slug, config)
@@ -236,10 +281,7 @@ def run_nbgrader(converter: type, slug: str, config) -> None:
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
 
-    # nbgrader calls the program `alembic`; without an activated environment it is not on the path
-    beside_python = str(Path(sys.executable).parent)
-    if beside_python not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([beside_python, os.environ.get("PATH", "")])
+    _put_programs_on_path()
     written = io.StringIO()
     log = logging.Logger(f"neuralnotes.{converter.__name__}")
     handler = logging.StreamHandler(written)
@@ -254,8 +296,15 @@ def run_nbgrader(converter: type, slug: str, config) -> None:
             warnings.simplefilter("ignore")  # of SQLAlchemy, about nbgrader's own use of it
             running.start()
     except (NbGraderException, SystemExit) as error:
-        log_end = written.getvalue()[-2000:]
+        log_end = _without_password(written.getvalue()[-2000:], config.CourseDirectory.db_url)
         raise NbgraderFailed(f"nbgrader's {converter.__name__} failed on {slug}:\n{log_end}") from error
+
+
+def _without_password(text: str, url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    password = make_url(url).password
+    return text.replace(str(password), "***") if password else text
 
 
 def notebook_text(notebook: NotebookNode) -> str:

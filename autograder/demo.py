@@ -1,4 +1,7 @@
-"""A demonstration class, generated from the task records: the solution, a blank, students' mistakes, broken code."""
+"""A demonstration class, generated from the task records.
+
+In it: the solution, a blank, students' mistakes, broken code, two submissions that are suspiciously alike.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,22 @@ from neuralnotes.tasks import Misconception, Task
 from neuralnotes.tasks.records import source_of
 
 from .assignments import SOLUTIONS, read_source, released
+
+# What the two students who are suspiciously alike wrote into a cell of their own: the same, with other names.
+EXPERIMENT = '''def sketch_of(numbers, rows=5):
+    """A histogram in letters."""
+    low, high = float(np.min(numbers)), float(np.max(numbers))
+    edges = np.linspace(low, high, rows + 1)
+    lines = []
+    for left, right in zip(edges[:-1], edges[1:]):
+        inside = (numbers >= left) & ((numbers < right) | (right == high))
+        lines.append(str(round(left, 2)) + " " + "#" * int(np.sum(inside)))
+    return "\\n".join(lines)
+
+
+print(sketch_of(np.sin(np.arange(50))))
+'''
+NEW_NAMES = {"sketch_of": "show", "numbers": "data", "rows": "n", "edges": "b", "lines": "text", "inside": "mask"}
 
 
 def with_answers(notebook: NotebookNode, answers: dict[str, str]) -> NotebookNode:
@@ -37,6 +56,13 @@ def wrong_source(task: Task, misconception: Misconception) -> str:
     return re.sub(r"\bdef\s+\w+\(", f"def {task.id}(", source_of(misconception.wrong), count=1)
 
 
+def with_own_cell(notebook: NotebookNode, source: str) -> NotebookNode:
+    """A copy of a notebook with a code cell of the student's own at its end."""
+    result = copy.deepcopy(notebook)
+    result.cells.append(nbformat.v4.new_code_cell(source))
+    return result
+
+
 def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
     """The demonstration submissions to an assignment, by student."""
     solved = read_source(slug, solutions)
@@ -51,6 +77,9 @@ def class_of(slug: str, solutions: Path = SOLUTIONS) -> dict[str, NotebookNode]:
         "memory-hog": with_answers(solved, {first: f"def {first}(*_, **keywords):\n    return np.ones(10**12)"}),
         "forbidden-import": with_answers(solved, {first: f"import torch\n\n\ndef {first}(*_):\n    pass"}),
     }
+    other_names = re.sub(r"\w+", lambda word: NEW_NAMES.get(word[0], word[0]), EXPERIMENT)
+    students["alike"] = with_own_cell(solved, EXPERIMENT)
+    students["alike-too"] = with_own_cell(solved, other_names.replace("A histogram in letters.", "My own idea."))
     # one student per rank of misconception: the first mistake of every task, the second of every task, ...
     for rank in range(max(len(task.misconceptions) for task in records)):
         answers = {

@@ -12,18 +12,21 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 MAX_BYTES = 20 * 2**20
+MAX_PARTS = 1_000_000  # lists and objects; parsed, each takes 70 bytes and time of its own
 MAX_CELLS = 2_000
 # In characters. The time to highlight or render a cell can grow with the square of its length.
 MAX_SOURCE = 30_000
 MAX_MARKDOWN = 10_000
 MAX_SOURCES = 300_000  # of all cells together
+MAX_BESIDE = 200  # bytes of a file beside the notebook
+TIMESTAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*( ?([+-][\d:]+|[A-Za-z_]+(/[A-Za-z_]+)*))?"
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,68 @@ class Gated:
         verdict: "" when it was read, else ``missing`` or ``unreadable``.
         reason: Why it could not be read.
         notes: What was repaired, for the instructor.
+        timestamp: When it was handed in, in UTC, as nbgrader writes it; "" when nobody says so.
+        receipt: What nbgrader's exchange left to hand the feedback back by; "" when it did not come from there.
     """
 
     notebook: NotebookNode
     verdict: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    timestamp: str = ""
+    receipt: str = ""
 
 
 def read_submission(folder: Path, slug: str, release: NotebookNode) -> Gated:
-    """Read ``<folder>/<slug>.ipynb`` and rebuild it from the release."""
-    path = Path(folder) / f"{slug}.ipynb"
+    """Read ``<folder>/<slug>.ipynb`` and rebuild it from the release; read what the exchange left beside it."""
+    gated = _read_notebook(Path(folder), slug, release)
+    timestamp, note = read_timestamp(Path(folder))
+    receipt, _ = _read_beside(Path(folder), "submission_secret.txt")
+    if not re.fullmatch(r"[0-9a-zA-Z-]+", receipt):
+        receipt = ""
+    notes = (*gated.notes, *([note] if note else []))
+    return replace(gated, timestamp=timestamp, receipt=receipt, notes=notes)
+
+
+def read_timestamp(folder: Path) -> tuple[str, str]:
+    """When a submission was handed in: ``timestamp.txt``, which nbgrader's exchange and ``zip_collect`` write.
+
+    Returns:
+        The time in UTC as nbgrader's exchange writes it and "", or "" and why the file says nothing (nothing, too, when
+        there is none).
+    """
+    text, note = _read_beside(folder, "timestamp.txt")
+    # the parser fills in what is missing with today's date, and opens files by the name of a time zone
+    if re.fullmatch(TIMESTAMP, text, re.ASCII):
+        from nbgrader.utils import parse_utc
+
+        try:
+            return f"{parse_utc(text):%Y-%m-%d %H:%M:%S.%f} UTC", ""
+        except (ValueError, OverflowError):
+            pass
+    return "", note or (f"timestamp.txt holds no time: {text[:40]!r}" if text else "")
+
+
+def _read_beside(folder: Path, name: str) -> tuple[str, str]:
+    """A short text beside a notebook and "", or "" and why it was not read (nothing, too, when it is not there)."""
+    path = folder / name
+    try:
+        if any(os.path.islink(step) for step in (folder.parent, folder, path)) or not path.exists():
+            return "", f"{name} is a symbolic link and was not read" if os.path.islink(path) else ""
+        if not path.is_file():
+            return "", f"{name} is not a file"
+        with path.open("rb") as file:
+            data = file.read(MAX_BESIDE + 1)
+    except OSError as error:
+        return "", f"{name} cannot be read: {error.strerror}"
+    if len(data) > MAX_BESIDE:
+        return "", f"{name} has more than {MAX_BESIDE} bytes"
+    text = data.decode("utf-8", "replace").strip()
+    return text, "" if text else f"{name} is empty"
+
+
+def _read_notebook(folder: Path, slug: str, release: NotebookNode) -> Gated:
+    path = folder / f"{slug}.ipynb"
 
     def refuse(verdict: str, reason: str) -> Gated:
         return Gated(copy.deepcopy(release), verdict, reason)
@@ -57,8 +111,9 @@ def read_submission(folder: Path, slug: str, release: NotebookNode) -> Gated:
                 return refuse("unreadable", f"{step.name} is a symbolic link, not a file")
         if not path.exists():
             others = sorted(p.name for p in Path(folder).iterdir()) if Path(folder).is_dir() else []
-            # names may hold bytes that are no UTF-8, and could not be written again
-            found = f"; found {', '.join(others[:5])}".encode("utf-8", "replace").decode() if others else ""
+            # names may hold what cannot be written again, or takes over the terminal that it is shown in
+            shown = ["".join(c if c.isprintable() else "?" for c in name[:40]) for name in others[:5]]
+            found = f"; found {', '.join(shown)}" if others else ""
             return refuse("missing", f"no {slug}.ipynb was handed in{found}")
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -71,6 +126,8 @@ def read_submission(folder: Path, slug: str, release: NotebookNode) -> Gated:
         return refuse("unreadable", f"{path.name} cannot be read: {error.strerror}")
     if not data.strip():
         return refuse("unreadable", f"{path.name} is empty")
+    if data.count(b"[") + data.count(b"{") > MAX_PARTS:
+        return refuse("unreadable", f"{path.name} has more than {MAX_PARTS} lists and objects; clear its outputs")
     try:
         raw = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -109,9 +166,20 @@ def cell_source(cell) -> str | None:
     return source.encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be written again
 
 
+# In Markdown that is rendered for the instructor: HTML; pictures (attachments are left out, and nbconvert gives up on a
+# picture without its attachment); links to anything but a web page; what TeX can do beside formulas.
+HTML, PICTURE, LINK = r"<(?=[A-Za-z/!?])", r"!(?=\[)", r"\](?=[(:])(?![(:]\s*https?://)"
+TEX = r"\\(?=(href|url|require|style|class|cssId)\b)"
+
+
 def harmless_markdown(source: str) -> str:
-    """A student's Markdown with its HTML shown as text: a page with scripts in it opens in the instructor's browser."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", source)[:MAX_MARKDOWN]
+    """A student's Markdown in which HTML is shown as text, and so are pictures and links that are no web address.
+
+    It is rendered in the instructor's browser: a script in it, or a link that is one, would run there.
+    """
+    source = re.sub(HTML, "&lt;", source)
+    # a space, which ends a link and harms no formula
+    return re.sub(f"{PICTURE}|{LINK}|{TEX}", lambda found: f"{found[0]} ", source)[:MAX_MARKDOWN]
 
 
 def rebuild(raw: dict, release: NotebookNode) -> tuple[NotebookNode, list[str]]:

@@ -115,17 +115,22 @@ def photograph(name: str = "china", *, color: bool = False, shrink: int = 2) -> 
 
     Chapter: Convolutional networks
     """
-    from sklearn.datasets import load_sample_image
-
     if name not in ("china", "flower"):
         raise ValueError(f"There is no photograph {name!r}; take 'china' or 'flower'.")
-    pixels = load_sample_image(f"{name}.jpg") / 255.0  # (427, 640, 3)
+    pixels = _sample_image(name) / 255.0  # (427, 640, 3)
     if not 1 <= shrink <= min(pixels.shape[:2]):
         raise ValueError(f"shrink must be from 1 to {min(pixels.shape[:2])}; got {shrink}.")
     height, width = pixels.shape[0] // shrink, pixels.shape[1] // shrink
     blocks = pixels[: height * shrink, : width * shrink].reshape(height, shrink, width, shrink, 3)
     small = blocks.mean(axis=(1, 3))  # (H, W, 3)
     return small if color else small @ np.array([0.299, 0.587, 0.114])
+
+
+def _sample_image(name: str) -> np.ndarray:
+    """Return a photograph as it ships: uint8, (427, 640, 3)."""
+    from sklearn.datasets import load_sample_image
+
+    return load_sample_image(f"{name}.jpg")
 
 
 # --- points in the plane ----------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from autograder import assignments, judge
+from autograder import assignments, judge, workers
 from neuralnotes import tasks
 
-from .helpers import FIRST, SLUG
+from .helpers import FIRST, SLUG, in_this_process
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,12 @@ def solved():
 def release():
     """What students get."""
     return assignments.released(SLUG)
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """The grader judges in this process."""
+    monkeypatch.setattr(workers, "_side_by_side", in_this_process)
 
 
 @pytest.fixture

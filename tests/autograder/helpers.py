@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import csv
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 
-from autograder import judge
+from autograder import assignments, judge, workers
 from autograder.demo import with_answers
 from autograder.gate import Gated, read_submission
 from neuralnotes import tasks
@@ -26,6 +34,15 @@ RIGHT = '''def conv_output_size(size, kernel, stride=1, padding=0):
         raise ValueError("the stride does not divide")
     return (size + 2 * padding - kernel) // stride + 1
 '''
+
+TOKEN = "only-for-this-test"
+# of programs that are started beside the tests: the course, and the virtual environment's own commands
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(assignments.ROOT), str(assignments.ROOT / "lib")]),
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "MPLBACKEND": "agg",
+}
 
 
 def returning(expression: str, before: str = "pass", task: str = FIRST) -> str:
@@ -98,3 +115,44 @@ def rows_of(out: Path, student: str) -> dict[str, dict[str, str]]:
     rows = [row for row in read_rows(out) if row["student"] == student]
     assert [row["task"] for row in rows] == list(TASKS)
     return {row["task"]: row for row in rows}
+
+
+@contextlib.contextmanager
+def jupyter_server(course: Path) -> Iterator[tuple[str, str]]:
+    """A Jupyter server with the formgrader on a graded class: (its address, the token to send)."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, log = f"http://127.0.0.1:{port}", course.parent / "server.log"
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}",
+             "--ip=127.0.0.1", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
+             f"--ServerApp.root_dir={course}",
+             "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"],
+            cwd=course, env=ENVIRONMENT, stdout=file, stderr=subprocess.STDOUT,
+        )
+    asked = urllib.request.Request(f"{address}/api/status", headers={"Authorization": f"token {TOKEN}"})
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(asked, timeout=10).close()
+                break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(log.read_text()[-3000:]) from None
+                time.sleep(0.25)
+        yield address, TOKEN
+    finally:
+        server.kill()
+        server.wait(timeout=20)
+
+
+def in_this_process(jobs, count):
+    """In place of ``workers._side_by_side``, where a test is not about processes: they take seconds to start."""
+    for job in jobs:
+        try:
+            yield job, workers.do(job.slug, job.text, job.seed, job.level, job.code)
+        except Exception as error:
+            yield job, error

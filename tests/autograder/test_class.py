@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from autograder import grade, record
+from autograder import grade, record, results, workers
 from autograder.__main__ import main
 from autograder.demo import with_answers, wrong_source
+from autograder.workers import _side_by_side as SIDE_BY_SIDE
 from neuralnotes.tasks.judging import VERDICTS
 
 from .helpers import (
@@ -26,6 +27,7 @@ from .helpers import (
     code_cell,
     full_but,
     hand_in,
+    in_this_process,
     raw,
     read_rows,
     returning,
@@ -78,7 +80,7 @@ def submissions(solved, release) -> dict[str, bytes | dict]:
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, solved, release):
-    """The graded class: (folder of the submissions, --out, exit status)."""
+    """The graded class: (folder of the submissions, --out, exit status, what was said)."""
     folder = tmp_path_factory.mktemp("class")
     submitted, out = folder / "handed in", folder / "marks of the class"
     for name, content in submissions(solved, release).items():
@@ -88,32 +90,14 @@ def graded(tmp_path_factory, solved, release):
     (submitted / "nobody").mkdir()
     (submitted / ".git").mkdir()
     (submitted / "notes.txt").write_text("no student")
-    status = main(["grade", SLUG, "--submitted", str(submitted), "--out", str(out), "--jobs", "2"])
-    return submitted, out, status
-
-
-class HereExecutor:
-    """In place of a pool of processes, where a test is not about them: they take seconds to start."""
-
-    def __init__(self, *arguments):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        return False
-
-    def submit(self, function, *arguments):
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        status = main(["grade", SLUG, "--submitted", str(submitted), "--out", str(out), "--jobs", "2"])
+    return submitted, out, status, said.getvalue()
 
 
 @pytest.fixture
-def again(graded, tmp_path, monkeypatch):
+def again(graded, tmp_path, one_process):
     """A copy of the graded class to change: (submitted, out, a function that grades it)."""
-    monkeypatch.setattr(grade, "ProcessPoolExecutor", HereExecutor)
     submitted, out = tmp_path / "submitted", tmp_path / "out"
     for name in ("ada", "blank", "fail"):
         shutil.copytree(graded[0] / name, submitted / name)
@@ -145,13 +129,23 @@ def test_the_exit_status_is_zero(graded):
     assert graded[2] == 0
 
 
+def test_the_summary_names_who_needs_a_look(graded):
+    submitted, out, _, said = graded
+    lines = [line.split(":", 1) for line in said.splitlines() if ":" in line]
+    counts = {what.strip(): who.strip() for what, who in lines}
+    assert counts["1 unreadable"] == "cut" and counts["1 forbidden"] == "forbidden" and counts["1 memory"] == "memory"
+    assert counts[SLUG].startswith(f"{len(results.index(out, SLUG))} submissions, ")
+    for path in (out / "report.html", out / "scores.csv", out / "feedback"):
+        assert str(path) in said and path.exists()
+
+
 def test_columns(graded):
     first = (graded[1] / "scores.csv").read_text(encoding="utf-8").splitlines()[0]
     assert first == "student,assignment,task,score,max_score,verdict,diagnosis,seconds"
 
 
 def test_every_student_has_one_row_per_task(graded):
-    submitted, out, _ = graded
+    submitted, out, *_ = graded
     rows = read_rows(out)
     names = {row["student"] for row in rows}
     assert len(names) == sum(path.is_dir() for path in submitted.iterdir()) - 1  # but for .git
@@ -185,7 +179,7 @@ def test_a_verdict_costs_its_own_task_only(graded, student, task, verdict, share
 
 
 def test_solution_blank_and_unreadable(graded):
-    _, out, _ = graded
+    out = graded[1]
     assert score(out, "ada") == score(out, "script") == TOTAL
     assert {row["verdict"] for row in rows_of(out, "blank").values()} == {"missing"}
     assert {row["verdict"] for row in rows_of(out, "nobody").values()} == {"missing"}
@@ -201,7 +195,7 @@ def test_names_that_hold_anything(graded, name):
 
 
 def test_the_gradebook_agrees_with_the_scores(graded):
-    submitted, out, _ = graded
+    submitted, out, *_ = graded
     for path in submitted.iterdir():
         if path.is_dir() and path.name not in (".git", BYTES_NAME, "=1+1"):
             scores = {task: float(row["score"]) for task, row in rows_of(out, path.name).items()}
@@ -209,7 +203,7 @@ def test_the_gradebook_agrees_with_the_scores(graded):
 
 
 def test_feedback_for_everyone_and_no_expected_value_of_a_hidden_case(graded):
-    submitted, out, _ = graded
+    submitted, out, *_ = graded
     for path in submitted.iterdir():
         if path.is_dir() and path.name != ".git":
             page = out / "feedback" / grade.gradebook_id(path.name) / SLUG / f"{SLUG}.html"
@@ -218,8 +212,7 @@ def test_feedback_for_everyone_and_no_expected_value_of_a_hidden_case(graded):
     hint = next(m.hint for m in TASKS["conv2d_forward"].misconceptions if m.id == "flipped-kernel")
     assert hint[:30] in text
     # a wrong hidden case is named, with what kind of problem it is, and none of its numbers
-    key = json.loads((out / "results" / f"{SLUG}.json").read_text())["fail"]
-    result = json.loads((out / "results" / f"{key}.json").read_text())
+    result = results.stored(out / "results", results.index(out, SLUG)["fail"]["key"])
     hidden = [c for c in result["results"]["conv2d_forward"]["cases"] if not c["visible"] and not c["ok"]]
     assert all(case["name"] in text for case in hidden)
     telling = [case for case in hidden if case["detail"] != case["summary"]]
@@ -233,9 +226,24 @@ def test_feedback_for_everyone_and_no_expected_value_of_a_hidden_case(graded):
 
 def test_the_report_is_one_page_that_names_misconceptions(graded):
     text = (graded[1] / "report.html").read_text(encoding="utf-8")
-    assert "flipped-kernel" in text and "not an operating-system sandbox" in text
-    assert "<b>bold" not in text and "&lt;b&gt;bold" in text
-    assert "http://" not in text and "https://" not in text and "<script" not in text
+    assert "flipped kernel" in text and "NOT SANDBOXED" not in text
+    assert "<b>bold" not in text and "&lt;b&gt;bold" in text and "alert(" not in text
+
+
+def test_without_a_sandbox_every_output_says_so(again, capsys):
+    submitted, out, run = again
+    assert run("--student", "ada", "--no-sandbox") == 0
+    said = capsys.readouterr()
+    assert "NOT SANDBOXED" in said.err and "1 JUDGED WITHOUT A SANDBOX" in said.out
+    assert (out / "not-sandboxed.txt").read_text().splitlines()[1:] == [f"{SLUG}\tada"]
+    assert "NOT SANDBOXED" in (out / "report.html").read_text(encoding="utf-8")
+    assert score(out, "ada") == TOTAL
+    # the mark stays until a run with a sandbox has judged the notebook
+    assert run("--student", "fail") == 0
+    assert (out / "not-sandboxed.txt").exists()
+    assert run() == 0
+    assert not (out / "not-sandboxed.txt").exists()
+    assert "NOT SANDBOXED" not in (out / "report.html").read_text(encoding="utf-8")
 
 
 # -------------------------------------------------------------------------------------------------------- once more
@@ -260,10 +268,11 @@ def test_grading_again_changes_nothing_and_takes_no_time(again):
 def test_one_student_alone_and_fresh(again):
     submitted, out, run = again
     before = [row for row in read_rows(out) if row["student"] != "fail"]
-    results = {path.name: path.stat().st_mtime_ns for path in (out / "results").iterdir()}
+    written = {path.name: path.stat().st_mtime_ns for path in (out / "results").iterdir()}
     assert run("--student", "fail", "--fresh") == 0
-    changed = [name for name, at in results.items() if (out / "results" / name).stat().st_mtime_ns != at]
-    assert len(changed) == 2  # the result, and the index
+    changed = {name for name, at in written.items() if (out / "results" / name).stat().st_mtime_ns != at}
+    key = results.index(out, SLUG)["fail"]["key"]
+    assert changed == {f"{key}.json", f"{key}.cells.json", f"{SLUG}.json"}
     assert [row for row in read_rows(out) if row["student"] != "fail"] == before
     assert float(rows_of(out, "fail")["conv2d_forward"]["score"]) == 0
 
@@ -284,6 +293,18 @@ def test_a_better_a_worse_and_an_unreadable_resubmission(again, solved):
     assert {row["verdict"] for row in rows_of(out, "fail").values()} == {"unreadable"}
     page = (out / "feedback" / "fail" / SLUG / f"{SLUG}.html").read_text(encoding="utf-8")
     assert "is not JSON" in page
+
+
+def test_a_new_time_of_handing_in_is_recorded_and_not_judged_again(again):
+    from nbgrader.api import Gradebook
+
+    submitted, out, run = again
+    (submitted / "ada" / SLUG / "timestamp.txt").write_text("2026-11-21 12:00:00 UTC")
+    judged = {path: path.stat().st_mtime_ns for path in (out / "results").glob("?" * 64 + ".*")}
+    assert run() == 0
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}", "neural-notes") as gradebook:
+        assert str(gradebook.find_submission(SLUG, "ada").timestamp) == "2026-11-21 12:00:00"
+    assert {path: path.stat().st_mtime_ns for path in (out / "results").glob("?" * 64 + ".*")} == judged
 
 
 def test_a_manual_grade_survives(again, solved):
@@ -307,19 +328,11 @@ def test_a_manual_grade_survives(again, solved):
     assert score(out, "ada") == TOTAL - TASKS[FIRST].points
 
 
-def test_the_same_marks_for_one_and_two_jobs(again, tmp_path, monkeypatch):
-    submitted, out, run = again  # graded with two
-    two = [{**row, "seconds": ""} for row in read_rows(out)]
-    monkeypatch.setattr(grade, "ProcessPoolExecutor", ProcessPoolExecutor)
-    assert run("--fresh", "--jobs", "1") == 0
-    assert [{**row, "seconds": ""} for row in read_rows(out)] == two
-
-
 def test_a_broken_index_or_result_is_judged_again(again):
     submitted, out, run = again
     expected = [{**row, "seconds": ""} for row in read_rows(out) if row["student"] in ("ada", "blank", "fail")]
     index = out / "results" / f"{SLUG}.json"
-    key = json.loads(index.read_text())["fail"]
+    key = results.index(out, SLUG)["fail"]["key"]
     (out / "results" / f"{key}.json").write_text('{"results": {')
     index.write_text('{"ada":')
     assert run() == 0
@@ -367,19 +380,17 @@ def test_missing_arguments():
         assert stop.value.code == 2
 
 
-
-def judge_or_die(slug, notebook, *rest, **more):
-    """In place of ``record.judge_cached``: dies on some notebooks, as a bug or the system's killer would make it."""
-    text = nbformat.writes(notebook)
-    if "neuralnotes" not in notebook.metadata:
+def do_or_die(slug, text, *rest):
+    """In place of ``workers.do``: dies on some notebooks, as a bug or the system's killer would make it."""
+    if '"verdict"' not in text:
         if "KILL THE JUDGE" in text:
             os._exit(9)
         if "CONFUSE THE JUDGE" in text:
             raise KeyError("a bug")
-    return judge_cached(slug, notebook, *rest, **more)
+    return do(slug, text, *rest)
 
 
-judge_cached = record.judge_cached
+do = workers.do
 
 
 def test_a_failure_of_ours_is_said_and_mended_by_the_next_run(again, solved, monkeypatch, capsys):
@@ -388,17 +399,18 @@ def test_a_failure_of_ours_is_said_and_mended_by_the_next_run(again, solved, mon
         document = raw(solved)
         document["cells"].append(code_cell(f"# {words} THE JUDGE"))
         hand_in(submitted / name / SLUG, document)
-    monkeypatch.setattr(grade, "ProcessPoolExecutor", ProcessPoolExecutor)
-    monkeypatch.setattr(record, "judge_cached", judge_or_die)
+    monkeypatch.setattr(workers, "_side_by_side", SIDE_BY_SIDE)
+    monkeypatch.setattr(workers, "do", do_or_die)
     assert run() == 1
-    error = capsys.readouterr().err
+    said, error = capsys.readouterr()
+    assert "3 error: blank, error, fail" in said
     assert "2 submissions could not be graded" in error and "fail:" in error and "blank: KeyError" in error
     assert score(out, "ada") == TOTAL
     for name in ("fail", "blank"):  # no mark of an earlier run is left
         assert {row["verdict"] for row in rows_of(out, name).values()} == {"error"}
         assert score(out, name) == sum(in_gradebook(out, name).values()) == 0
-    monkeypatch.setattr(record, "judge_cached", judge_cached)
-    monkeypatch.setattr(grade, "ProcessPoolExecutor", HereExecutor)
+    monkeypatch.setattr(workers, "do", do)
+    monkeypatch.setattr(workers, "_side_by_side", in_this_process)
     assert run() == 0
     assert score(out, "fail") == sum(in_gradebook(out, "fail").values()) == TOTAL
 

@@ -43,7 +43,8 @@ def test_the_class(demonstration, monkeypatch):
     for name, verdict in (("memory-hog", "memory"), ("forbidden-import", "forbidden")):
         assert scores[name] == {**points, first: 0}
         assert results[name][first].verdict == verdict
-    assert len(students) == 6 + most
+    assert scores["alike"] == scores["alike-too"] == points
+    assert len(students) == 8 + most
     for rank in range(most):
         mine = results[f"mistakes-{rank + 1}"]
         changed = {task.id for task in records if rank < len(task.misconceptions)}

@@ -4,135 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
+import re
 
 import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nbconvert.exporters import HTMLExporter
 
 from autograder import gate
 from autograder.gate import read_submission, rebuild, shape_problem
 from autograder.judge import is_check
 
 from .helpers import FIRST, RIGHT, SLUG, cell_of, code_cell, full_but, gated, hand_in, raw, returning, scores_of
-
-DEEP = b'{"nbformat": 4, "cells": ' + b"[" * 5000 + b"]" * 5000 + b"}"
-
-UNREADABLE = {
-    "empty": b"",
-    "white space": b" \n\t ",
-    "text": b"I did it on paper",
-    "half a file": None,  # filled in below: the first half of a right notebook
-    "binary": bytes(range(256)) * 20,
-    "utf-16": "{}".encode("utf-16"),
-    "latin-1": '{"nbformat": 4, "cells": [], "x": "é"}'.encode("latin-1"),
-    "list": b"[]",
-    "number": b"4",
-    "null": b"null",
-    "no cells": b'{"nbformat": 4}',
-    "cells are a dict": b'{"nbformat": 4, "cells": {}}',
-    "nbformat 3": b'{"nbformat": 3, "worksheets": [{"cells": []}]}',
-    "nbformat 9": b'{"nbformat": 9, "cells": []}',
-    "nbformat missing": b'{"cells": []}',
-    "nbformat text": b'{"nbformat": "4", "cells": []}',
-    "deep": b"[" * 5000 + b"]" * 5000,
-    "endless number": b'{"nbformat": 4, "cells": [], "x": ' + b"9" * 10_000 + b"}",
-    "too many cells": json.dumps({"nbformat": 4, "cells": [{}] * 2001}).encode(),
-}
-
-
-@pytest.mark.parametrize("name", UNREADABLE)
-def test_a_broken_file_is_unreadable_with_a_reason(name, tmp_path, solved, release):
-    content = UNREADABLE[name]
-    if content is None:
-        content = json.dumps(raw(solved)).encode()
-        content = content[: len(content) // 2]
-    result = gated(tmp_path, content, release)
-    assert result.verdict == "unreadable"
-    assert f"{SLUG}.ipynb" in result.reason and len(result.reason) < 300
-    assert result.notebook == release
-
-
-def test_deep_json_in_a_notebook_is_no_crash(tmp_path, release):
-    assert gated(tmp_path, DEEP, release).verdict == "unreadable"
-
-
-def test_a_byte_order_mark_is_no_reason(tmp_path, solved, release):
-    result = gated(tmp_path, b"\xef\xbb\xbf" + json.dumps(raw(solved)).encode(), release)
-    assert result.verdict == ""
-    assert scores_of(result.notebook) == full_but()
-
-
-def test_what_is_no_file(tmp_path, solved, release):
-    def verdict(folder) -> tuple[str, str]:
-        result = read_submission(folder, SLUG, release)
-        assert result.notebook == release
-        return result.verdict, result.reason
-
-    right = hand_in(tmp_path / "right" / SLUG, raw(solved))
-    assert verdict(tmp_path / "nobody" / SLUG)[0] == "missing"
-    (tmp_path / "nothing" / SLUG).mkdir(parents=True)
-    assert verdict(tmp_path / "nothing" / SLUG)[0] == "missing"
-
-    other = tmp_path / "other" / SLUG
-    other.mkdir(parents=True)
-    (other / "Untitled (1).ipynb").write_bytes(right.read_bytes())
-    assert verdict(other) == ("missing", f"no {SLUG}.ipynb was handed in; found Untitled (1).ipynb")
-
-    bytes_name = tmp_path / "bytes" / SLUG
-    bytes_name.mkdir(parents=True)
-    with open(os.path.join(os.fsencode(bytes_name), b"\xff\xfe.ipynb"), "wb"):
-        pass
-    word, reason = verdict(bytes_name)
-    assert word == "missing" and reason.encode()  # can be written to a file
-
-    folder = tmp_path / "folder" / SLUG
-    (folder / f"{SLUG}.ipynb").mkdir(parents=True)
-    assert verdict(folder)[0] == "unreadable"
-
-    pipe = tmp_path / "pipe" / SLUG
-    pipe.mkdir(parents=True)
-    os.mkfifo(pipe / f"{SLUG}.ipynb")
-    assert verdict(pipe)[0] == "unreadable"
-
-    file_for_folder = tmp_path / "file" / SLUG
-    file_for_folder.parent.mkdir()
-    file_for_folder.write_text("x")
-    assert verdict(file_for_folder)[0] in ("missing", "unreadable")
-
-
-@pytest.mark.parametrize("which", ["file", "assignment folder", "student folder", "dangling"])
-def test_symbolic_links_are_refused(which, tmp_path, solved, release):
-    right = hand_in(tmp_path / "right" / SLUG, raw(solved))
-    folder = tmp_path / "cheat" / SLUG
-    if which == "student folder":
-        (tmp_path / "cheat").symlink_to(tmp_path / "right")
-    elif which == "assignment folder":
-        folder.parent.mkdir()
-        folder.symlink_to(right.parent)
-    else:
-        folder.mkdir(parents=True)
-        (folder / f"{SLUG}.ipynb").symlink_to(right if which == "file" else tmp_path / "nowhere")
-    result = read_submission(folder, SLUG, release)
-    assert (result.verdict, result.notebook) == ("unreadable", release)
-    assert "symbolic link" in result.reason
-
-
-def test_a_file_over_the_limit_is_not_read(tmp_path, release, monkeypatch):
-    folder = tmp_path / "student" / SLUG
-    path = hand_in(folder, b"{}")
-    os.truncate(path, 200 * 2**20)  # sparse: it takes no room on the disk
-
-    def read(self):
-        raise AssertionError("the file was read")
-
-    monkeypatch.setattr(type(path), "read_bytes", read)
-    result = read_submission(folder, SLUG, release)
-    assert result.verdict == "unreadable"
-    assert "200 MB" in result.reason
-
 
 # ---------------------------------------------------------------------------- repairs: each with the points it deserves
 
@@ -325,11 +210,15 @@ def test_all_cells_together_are_bounded(tmp_path, solved, release):
 
 # -------------------------------------------------------------------------------------------------------- properties
 
+CANARY = "6f1d-canary"  # stands in everything that the gate may not let through
 
-def json_values():
-    leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-    return st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
-                                                                                          max_size=3), max_leaves=6)
+
+def json_values(max_leaves: int = 6):
+    leaf = st.none() | st.booleans() | st.integers() | st.floats() | any_text()
+    return st.recursive(
+        leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text(), inner, max_size=3),
+        max_leaves=max_leaves,
+    )
 
 
 def any_text():
@@ -343,7 +232,7 @@ def mutations(draw, document: dict) -> dict:
     random.Random(draw(st.integers())).shuffle(cells) if draw(st.booleans()) else None
     for _ in range(draw(st.integers(0, 8))):
         position = draw(st.integers(0, max(len(cells) - 1, 0)))
-        actions = ["drop", "double", "junk", "own", "source", "metadata", "id", "kind", "grade_id"]
+        actions = ["drop", "double", "junk", "own", "source", "metadata", "id", "kind", "grade_id", "smuggle"]
         action = draw(st.sampled_from(actions))
         if action == "junk":
             cells.insert(position, draw(json_values()))
@@ -364,24 +253,51 @@ def mutations(draw, document: dict) -> dict:
         elif action == "metadata":
             cell["metadata"] = draw(json_values() | st.fixed_dictionaries({"nbgrader": json_values()}))
         elif action == "id":
-            cell["id"] = draw(json_values())
+            cell["id"] = draw(json_values() | st.sampled_from([c["id"] for c in document["cells"]]))
         elif action == "kind":
             cell["cell_type"] = draw(st.sampled_from(["code", "markdown", "raw"]) | json_values())
+        elif action == "smuggle":
+            cell.update(outputs=[{"output_type": "stream", "name": "stdout", "text": CANARY}], attachments={CANARY: {}},
+                        execution_count=CANARY, another=CANARY)
+            if isinstance(cell.get("metadata"), dict):
+                cell["metadata"] = {**cell["metadata"], "tags": [CANARY, "skip-execution"], "trusted": CANARY}
         elif isinstance(cell.get("metadata"), dict):
             ids = [c["metadata"]["nbgrader"]["grade_id"] for c in document["cells"] if "nbgrader" in c["metadata"]]
             cell["metadata"] = {"nbgrader": {"grade_id": draw(st.sampled_from(ids) | any_text())}}
-    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    metadata = draw(json_values() | st.just({"neuralnotes": {"verdict": CANARY}, "kernelspec": {"name": CANARY}}))
+    minor = draw(st.integers(0, 9) | json_values())
+    return {"nbformat": 4, "nbformat_minor": minor, "metadata": metadata, "cells": cells}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_rebuild_never_fails_and_keeps_what_is_locked(data, release):
-    submitted = data.draw(mutations(raw(release)))
-    assert shape_problem(submitted) == ""
-    notebook, _ = rebuild(submitted, release)
+@st.composite
+def scribbled(draw, value):
+    """A JSON value in which some part, at any depth, is replaced, left out or doubled."""
+    if not isinstance(value, (dict, list)) or not value or draw(st.integers(0, 5)) == 0:
+        return draw(json_values())
+    if isinstance(value, dict):
+        key = draw(st.sampled_from(sorted(value)))
+        change = draw(st.sampled_from(["inside", "inside", "inside", "drop", "double"]))
+        if change == "drop":
+            return {k: v for k, v in value.items() if k != key}
+        if change == "double":
+            return {**value, draw(any_text()): value[key]}
+        return {**value, key: draw(scribbled(value[key]))}
+    place = draw(st.integers(0, len(value) - 1))
+    change = draw(st.sampled_from(["inside", "inside", "inside", "drop", "double"]))
+    if change == "drop":
+        return value[:place] + value[place + 1 :]
+    if change == "double":
+        return value[:place] + [value[place]] + value[place:]
+    return [*value[:place], draw(scribbled(value[place])), *value[place + 1 :]]
+
+
+def assert_clean(notebook, release) -> None:
+    """What holds for whatever comes through the gate."""
     nbformat.validate(notebook)
-    nbformat.writes(notebook).encode()
-    # everything of the release that is not the student's to write, in its order and to the letter
+    text = nbformat.writes(notebook)
+    assert text.encode() and CANARY not in text
+    assert notebook.metadata == release.metadata
+    # everything of the release that is not the student's to write, once, in its order and to the letter
     kept = [cell for cell in notebook.cells if not cell.id.startswith("own-")]
     assert [cell.id for cell in kept] == [cell.id for cell in release.cells]
     for cell, original in zip(kept, release.cells, strict=True):
@@ -390,18 +306,64 @@ def test_rebuild_never_fails_and_keeps_what_is_locked(data, release):
             "nbgrader" not in original.metadata and original.cell_type == "code"
         )
         assert theirs or cell.source == original.source
+        assert set(cell) == set(original) and cell.get("outputs", []) == []
     own = [cell for cell in notebook.cells if cell.id.startswith("own-")]
-    assert all("nbgrader" not in cell.metadata and not is_check(cell) for cell in own)
+    assert all(cell.metadata == {} and not is_check(cell) and cell.get("outputs", []) == [] for cell in own)
+    assert all("attachments" not in cell and "another" not in cell for cell in notebook.cells)
     # nbgrader's own commands pass the gate's notebook through the gate again
-    again, _ = rebuild(json.loads(nbformat.writes(notebook)), release)
+    again, _ = rebuild(json.loads(text), release)
     assert again == notebook
 
 
-@settings(max_examples=200, deadline=None)
-@given(raw_value=json_values())
-def test_shape_problem_never_fails(raw_value):
-    assert isinstance(shape_problem(raw_value), str)
-    assert isinstance(shape_problem({"nbformat": raw_value, "cells": raw_value}), str)
+PROPERTY = settings(max_examples=100, deadline=5000, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@PROPERTY
+@given(data=st.data())
+def test_a_changed_notebook_keeps_what_is_locked(data, release, tmp_path_factory):
+    submitted = data.draw(mutations(raw(release)))
+    result = through_a_file(tmp_path_factory, json.dumps(submitted).encode(), release)
+    assert result.verdict == ""
+    assert_clean(result.notebook, release)
+
+
+@PROPERTY
+@given(data=st.data())
+def test_a_scribbled_notebook_is_read_or_refused(data, release, tmp_path_factory):
+    submitted = data.draw(scribbled(raw(release)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        submitted = data.draw(scribbled(submitted))
+    result = through_a_file(tmp_path_factory, json.dumps(submitted).encode(), release)
+    assert_clean(result.notebook, release)
+    assert (result.verdict == "") == (shape_problem(submitted) == "")
+
+
+@PROPERTY
+@given(value=json_values(max_leaves=30))
+def test_any_json_is_read_or_refused(value, release, tmp_path_factory):
+    for content in (value, {"nbformat": 4, "cells": value}, {"nbformat": 4, "cells": [value, {"source": value}]}):
+        result = through_a_file(tmp_path_factory, json.dumps(content).encode(), release)
+        assert result.verdict in ("", "unreadable") and (result.verdict == "") == (result.reason == "")
+        assert_clean(result.notebook, release)
+
+
+@PROPERTY
+@given(data=st.data())
+def test_any_bytes_are_read_or_refused(data, release, tmp_path_factory):
+    content = bytearray(json.dumps(raw(release)).encode())
+    for _ in range(data.draw(st.integers(0, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        content[start : start + data.draw(st.sampled_from([0, 1, 1000]))] = data.draw(st.binary(max_size=5))
+    result = through_a_file(tmp_path_factory, bytes(content), release)
+    assert result.verdict in ("", "unreadable")
+    assert len(result.reason) < 300 and result.reason.isprintable()
+    assert_clean(result.notebook, release)
+
+
+def through_a_file(tmp_path_factory, content: bytes, release):
+    folder = tmp_path_factory.getbasetemp() / "of any content" / SLUG
+    hand_in(folder, content)
+    return read_submission(folder, SLUG, release)
 
 
 def test_html_in_a_students_markdown_is_shown_as_text():
@@ -410,3 +372,40 @@ def test_html_in_a_students_markdown_is_shown_as_text():
     assert text.startswith("**bold**, $a < b$, &lt;script>alert(1)")
     assert gate.harmless_markdown(text) == text
     assert len(gate.harmless_markdown("<a" * gate.MAX_MARKDOWN)) == gate.MAX_MARKDOWN
+
+
+MARKDOWN = {
+    "a link that is a script": "[x](javascript:alert(1))",
+    "written otherwise": "[x]( JaVaScRiPt:alert(1))",
+    "in entities": "[x](&#106;avascript:alert(1))",
+    "in angle brackets": "[x](<javascript:alert(1)>)",
+    "by reference": "[x][y]\n\n[y]: javascript:alert(1)",
+    "a page in a link": "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "a picture from elsewhere": "![x](http://example.org/who-reads-this.png)",
+    "a picture by reference": "![x][y]\n\n[y]: http://example.org/who-reads-this.png",
+    "a picture from the clipboard": "![image.png](attachment:image.png)",
+    "a picture that is no picture": '![x](a.png "t\\" onerror=\\"alert(1)")',
+    "TeX": r"$\href{javascript:alert(1)}{x}$ and $\require{html}\style{position:fixed}{x}$",
+}
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_markdown_that_is_rendered_runs_and_fetches_nothing(name):
+    text = gate.harmless_markdown(MARKDOWN[name])
+    assert gate.harmless_markdown(text) == text
+    page = HTMLExporter().markdown2html({}, text)
+    assert not re.search(r"<img|<script|(href|src)=\W*(javascript|data|attachment|%20)", page, re.IGNORECASE)
+    assert r"\href" not in page and r"\style" not in page
+
+
+def test_markdown_that_does_no_harm_stays_as_it_is():
+    for text in ("**bold** and [a page](https://example.org/a_(b)), n! and $x[i](t)$", "# Title\n\n1. one\n2. two\n"):
+        assert gate.harmless_markdown(text) == text.replace("](t)", "] (t)")
+
+
+@PROPERTY
+@given(text=st.text("![](:)<>a&#106;\\$`\n \"'^_*-|", max_size=60))
+def test_any_markdown_can_be_rendered(text):
+    harmless = gate.harmless_markdown(text)
+    assert gate.harmless_markdown(harmless) == harmless
+    HTMLExporter().markdown2html({}, harmless)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ast
 import copy
+import json
 import socket
 import subprocess
 import sys
+import time
 
+import nbformat
+import numpy as np
 import pytest
 
 from autograder import judge
 from autograder.demo import with_answers, wrong_source
 from autograder.record import feedback
+from neuralnotes import tasks
+from neuralnotes.tasks import calling, drivers, wire
+from neuralnotes.tasks.judging import Result
+from neuralnotes.tasks.records import Budget, Case, Task
 
 from .helpers import FIRST, RIGHT, SLUG, TASKS, full_but, judge_answer, results_of, returning, scores_of
 
@@ -75,6 +83,9 @@ VERDICTS = {
     "complex": (returning("np.complex128(3)"), "fail"),
     "generator": (returning("(i for i in range(3))"), "fail"),
     "function": (returning("print"), "fail"),
+    "async def": ("async " + RIGHT, "fail"),
+    "class": (f"class {FIRST}:\n    def __init__(self, *a, **k): pass\n", "fail"),
+    "reads what is typed": (returning("int(input())"), "error"),
     "nameless class": (returning("type('', (), {})()"), "fail"),
     "int subclass": (returning("type('int', (int,), {'__eq__': lambda a, b: True})(3)"), "fail"),
     "equal to everything": (
@@ -241,14 +252,79 @@ def test_forged_replies_gain_nothing_and_harm_nobody_else(name, solved):
         assert scores_of(solved) == full_but()  # the next student
 
 
+# the frame in which run_calls() holds the request, and with it the token that replies need
+TOKEN = """
+def token():
+    frame = system['sys']._getframe()
+    while 'head' not in frame.f_locals:
+        frame = frame.f_back
+    return bytes.fromhex(frame.f_locals['head']['token'])
+
+def reply(value=3):
+    said, value = wire.encode({'status': 'returned'}), wire.encode(value)
+    return token() + len(said).to_bytes(8, 'big') + len(value).to_bytes(8, 'big') + said + value
+
+def send(payload):
+    for connection in connections():
+        try:
+            connection.sendall(payload)
+        except OSError:
+            pass
+"""
+
+SPOILING = {
+    "a reply too many": "send(reply())",
+    "replies in the right form for all calls to come": "send(reply() * 100)",
+    "an old reply": "send(bytes(16) + reply()[16:])",
+    "bytes": "send(b'x')",
+    "bytes, later": "system['threading'].Timer(0.05, send, [b'x' * 100]).start()",
+    "an end, later": "system['threading'].Timer(0.05, os._exit, [0]).start()",
+    "memory that is kept": "kept = globals().setdefault('kept', [])\nwhile True: kept.append(bytearray(10**7))",
+}
+
+
 @pytest.mark.slow
 @short_deadlines
-def test_replies_in_advance_do_not_reach_the_other_functions_points(solved):
-    """A function that answers twice is out of step from then on: nothing that it says later may count for more."""
-    answer = FORGE + returning("1", "send(wire.encode({'status': 'returned', 'value': 3}))")
-    scores = scores_of(with_answers(copy.deepcopy(solved), {FIRST: answer}))
-    assert scores[FIRST] == 0
-    assert all(score <= TASKS[key].points for key, score in scores.items())
+@pytest.mark.parametrize("name", SPOILING)
+def test_what_a_function_leaves_behind_does_not_reach_the_others(name, solved):
+    """A kernel that one function has spoilt is replaced before, or after, the next one is called in it."""
+    answer = FORGE + TOKEN
+    scores = scores_of(with_answers(copy.deepcopy(solved), {FIRST: answer + returning("1", SPOILING[name])}))
+    assert scores == full_but(**{FIRST: 0})
+
+
+@short_deadlines
+def test_a_function_that_ends_the_process_is_called_once_more_at_most(solved, monkeypatch):
+    forks = []
+    made = judge.Kernel.__init__
+    monkeypatch.setattr(judge.Kernel, "__init__", lambda *a: (forks.append(1), made(*a))[1])
+    for task in (FIRST, "receptive_field"):
+        forks.clear()
+        source = returning("1", f"{ESCAPE}; system._exit(3)", task=task)
+        assert scores_of(with_answers(copy.deepcopy(solved), {task: source})) == full_but(**{task: 0})
+        # once in the kernel of the functions before it, once in a fresh one; then one for the functions after it
+        assert len(forks) <= 3
+
+
+@pytest.mark.slow
+@short_deadlines
+def test_all_calls_of_a_function_together_have_a_deadline(solved):
+    """Each call keeps its own deadline, but 23 of them would hold up the class for more than a minute."""
+    start = time.monotonic()
+    slow = RIGHT.replace("    if kernel", "    _sys.modules['time'].sleep(3)\n    if kernel", 1)
+    result = judge_answer(solved, f"from collections import _sys\n{slow}")
+    assert (result.verdict, result.score) == ("timeout", 0)
+    assert time.monotonic() - start < 20
+
+
+@short_deadlines
+def test_the_calls_of_a_function_are_alone_but_for_its_own_state(solved):
+    """Fresh copies of the arguments for every call, also when all calls come in one message."""
+    source = RIGHT.replace("def conv_output_size(size", "seen = []\ndef conv_output_size(size")
+    greedy = "def conv2d_forward(x, w, b, stride=1, padding=0):\n    x[:] = 0\n    w[:] = 0\n    return x\n"
+    result = results_of(with_answers(copy.deepcopy(solved), {FIRST: source, "conv2d_forward": greedy}))
+    assert result[FIRST].verdict == "pass"
+    assert result["conv2d_forward"].score == 0
 
 
 @short_deadlines
@@ -355,12 +431,14 @@ def test_source_that_strains_the_parser(source, solved):
 @pytest.mark.slow
 @short_deadlines
 def test_a_lost_zygote_is_replaced(solved):
-    judge.zygote().process.kill()
-    judge.zygote().process.wait()
+    lost = judge.zygote()
+    lost.process.kill()
+    lost.process.wait()
     assert scores_of(solved) == full_but()
-    judge.zygote().process.kill()
+    lost = judge.zygote()
+    lost.process.kill()
     with pytest.raises(judge.ZygoteLost):
-        judge.Kernel(judge._zygote, frozenset({"numpy"}), 2**31)
+        judge.Kernel(lost, frozenset({"numpy"}), 2**31)
     assert scores_of(solved) == full_but()
 
 
@@ -377,32 +455,122 @@ def test_the_key_of_a_result_depends_on_all_that_decides_it(solved):
     assert key != judge.result_key(SLUG, gone, 0)
 
 
-@pytest.mark.slow
-@short_deadlines
-def test_kernels_leave_no_process_and_no_folder(solved, tmp_path, monkeypatch):
-    monkeypatch.setattr(judge.tempfile, "tempdir", str(tmp_path))
-    before = children(judge.zygote().process.pid)
-    results_of(with_answers(solved, {FIRST: returning("1", "while True: pass")}))
-    assert children(judge.zygote().process.pid) == before == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def children(pid: int) -> list[str]:
-    return open(f"/proc/{pid}/task/{pid}/children").read().split()
-
-
 @short_deadlines
 def test_the_kernel_program_imports_numpy_and_the_standard_library_only():
     """Neither the site's packages of the course nor the tests are in the process that student code runs in."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    options = {"folder": str(judge.TASKS_FOLDER), "fd": theirs.fileno(), "environment": "numpy", "level": "none"}
     probe = (
-        "import runpy, sys; sys.argv = ['kernel.py', sys.argv[1], sys.argv[2]]\n"
+        "import runpy, sys; sys.argv = ['kernel.py', sys.argv[1]]\n"
         "runpy.run_path(sys.path[0] + '/autograder/kernel.py', run_name='kernel')\n"
         "print(sorted({n.partition('.')[0] for n in sys.modules} - set(sys.stdlib_module_names)))"
     )
     root = str(judge.Path(judge.__file__).parent.parent)
     done = subprocess.run([sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {root!r})\n" + probe,
-                           str(judge.TASKS_FOLDER), str(theirs.fileno())], capture_output=True, text=True, check=True)
+                           json.dumps(options)], capture_output=True, text=True, check=True)
     ours.close(), theirs.close()
     names = {name for name in ast.literal_eval(done.stdout) if not name.startswith("_")}
     assert names - {"sitecustomize"} == {"numpy", "calling", "drivers", "wire"}
+
+
+# ------------------------------------------------------------------------------------- play cells that need not run
+
+USES = {
+    "nothing of them": (RIGHT, set()),
+    "a global": (RIGHT.replace("    if kernel", "    rng.normal()\n    if kernel"), {"rng"}),
+    "a global, further inside": (RIGHT.replace("    if kernel", "    f = lambda: [plain for _ in '']\n    if kernel"),
+                                 {"plain"}),
+    "a local of the same name": (RIGHT.replace("    if kernel", "    rng = 3\n    if kernel"), set()),
+    "by reflection": (RIGHT.replace("    if kernel", "    eval('rng')\n    if kernel"), None),
+    "what a cell needs that is needed": (RIGHT.replace("    if kernel", "    edges.sum()\n    if kernel"),
+                                         {"edges", "photo"}),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_play_cells_run_when_their_names_are_used(name, solved):
+    source, names = USES[name]
+    play = {cell.id: cell.source for cell in solved.cells if judge.is_run(cell) and "nbgrader" not in cell.metadata}
+    run = play.keys() - judge.unneeded(SLUG, with_answers(solved, {FIRST: source}))
+    bound = {i: judge.names_of(judge.plain_python(source)).bound for i, source in play.items()}
+    if names is None:
+        assert run == play.keys()
+    else:
+        assert run >= {i for i in play if bound[i] & names}  # and those that these need in turn
+        assert bool(run) == bool(names)
+
+
+def test_play_cells_that_were_changed_run(solved):
+    notebook = copy.deepcopy(solved)
+    changed = [cell for cell in notebook.cells if judge.is_run(cell) and "nbgrader" not in cell.metadata][2]
+    changed.source += "\nnp.seterr(all='raise')"
+    play = {cell.id for cell in notebook.cells if judge.is_run(cell) and "nbgrader" not in cell.metadata}
+    assert changed.id not in judge.unneeded(SLUG, notebook)
+    assert judge.unneeded(SLUG, notebook) < play
+    assert "own-1" not in judge.unneeded(SLUG, with_cell(notebook, "np.random.seed(0)"))
+
+
+@short_deadlines
+def test_an_answer_may_use_what_a_play_cell_defines(solved):
+    """``plain`` is a list in a play cell that would be skipped otherwise."""
+    source = RIGHT.replace("    if kernel", "    plain[0]\n    if kernel")
+    judged = judge.judge_notebook(SLUG, with_answers(solved, {FIRST: source}), 0)
+    assert judged["results"][FIRST]["verdict"] == "pass", judged["results"][FIRST]
+    assert {run["status"] for run in judged["cells"].values()} >= {"ok", "skipped"}
+
+
+# ------------------------------------------------------------------------------------------------- tasks in PyTorch
+
+def correlate(x, w):
+    """The reference: plain loops."""
+    height, width = (x.shape[axis] - w.shape[axis] + 1 for axis in (2, 3))
+    patches = [[x[:, :, i : i + w.shape[2], j : j + w.shape[3]] for j in range(width)] for i in range(height)]
+    return np.einsum("ijncab,kcab->nkij", np.array(patches), w)
+
+
+TORCH_TASK = Task(
+    id="correlate", points=2, minutes=10, difficulty=2, signature="correlate(x, w) -> out",
+    visible=lambda rng: [Case("a batch", (rng.normal(size=(2, 3, 5, 5)), rng.normal(size=(4, 3, 3, 3))))],
+    hidden=lambda rng: [Case("another", (rng.normal(size=(1, 2, 4, 6)), rng.normal(size=(3, 2, 2, 3))))],
+    oracle=correlate, misconceptions=(), driver="tensors", allowed=frozenset({"torch", "math"}),
+    budget=Budget(memory=6 * 2**30), delegated=frozenset({"aten.convolution"}),
+)
+UNFOLDED = """
+patches = F.unfold(x, w.shape[2:])
+    out = torch.einsum("npl,kp->nkl", patches, w.reshape(len(w), -1))
+    return out.reshape(len(x), len(w), x.shape[2] - w.shape[2] + 1, -1)
+"""
+TORCH_ANSWERS = {
+    "F.conv2d": ("return F.conv2d(x, w)", True),
+    "torch.conv2d": ("return torch.conv2d(x, w)", True),
+    "nn.Conv2d": ("layer = torch.nn.Conv2d(3, 4, 3, bias=False).double()\n"
+                  "    layer.weight = torch.nn.Parameter(w)\n    return layer(x)", True),
+    "unfold and einsum": (UNFOLDED.strip(), False),
+    "wrong": ("return x", False),
+    "writes": ("out = x[:, :1, 2:, 2:] * 0\n    x += 1\n    return out", False),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TORCH_ANSWERS)
+def test_delegation_to_the_operation_itself_is_flagged(name, monkeypatch):
+    monkeypatch.setattr(tasks, "assignment", lambda slug: (TORCH_TASK,))
+    body, flagged = TORCH_ANSWERS[name]
+    cell = nbformat.v4.new_code_cell(
+        f"import torch\nimport torch.nn.functional as F\n\ndef correlate(x, w):\n    {body}\n", id="own-1"
+    )
+    judged = judge.judge_notebook("torch-task", nbformat.v4.new_notebook(cells=[cell]), 0)
+    result = Result.from_json(judged["results"]["correlate"])
+    assert (result.score == 2) == (name not in ("wrong", "writes")), result  # a flag costs no points
+    said = "correlate used aten.convolution, the operation that was asked for"
+    assert judged["flags"] == ([said] if flagged else [])
+
+
+def test_tensors_cross_as_arrays():
+    x = np.arange(6.0).reshape(2, 3)
+    outcome = calling.call(lambda a, b, k: (a + 1, {"b": b["x"].requires_grad_() * 2}, [k]),
+                           wire.encode(((x, {"x": x}), {"k": 3})), drivers.tensors)
+    np.testing.assert_array_equal(outcome.value[0], x + 1)
+    np.testing.assert_array_equal(outcome.value[1]["b"], x * 2)
+    assert outcome.value[2] == [3] and outcome.written == ()
+    assert calling.call(lambda a: a.add_(1), wire.encode(((x,), {})), drivers.tensors).written == (0,)

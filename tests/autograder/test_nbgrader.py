@@ -1,58 +1,69 @@
-"""nbgrader on top: its own commands, the formgrader and ``validate`` work on what the grader leaves."""
+"""nbgrader's own commands: on what the grader leaves, and on submissions that never saw the grader's gate."""
 
 from __future__ import annotations
 
+import copy
+import csv
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
+import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde, GenerateFeedback
 
-from autograder import assignments
+from autograder import assignments, record
 from autograder.__main__ import main
+from autograder.assignments import open_gradebook, run_nbgrader
 from autograder.demo import with_answers
 from neuralnotes import tasks
 
-from .helpers import FIRST, SLUG, TASKS, TOTAL, hand_in, raw, read_rows, returning
+from .helpers import ENVIRONMENT, FIRST, SLUG, TASKS, TOTAL, cell_of, code_cell, hand_in, raw, read_rows, returning
 
 pytestmark = pytest.mark.slow
 
-TOKEN = "only-for-this-test"
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(assignments.ROOT), str(assignments.ROOT / "lib")]),
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    "MPLBACKEND": "agg",
-}
+
+def nbgrader(course: Path, *arguments: str, expected: int = 0) -> str:
+    """Run one of nbgrader's commands in a folder; returns its log."""
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=course, env=ENVIRONMENT, text=True,
+                          capture_output=True, timeout=120)
+    assert done.returncode == expected, (done.stdout + done.stderr)[-3000:]
+    return done.stdout + done.stderr
+
+
+def totals(course: Path) -> dict[str, float]:
+    """Scores of the checked tasks by student, from the gradebook; None where a mark is missing."""
+    found = {}
+    with open_gradebook(course) as book:
+        for submission in book.assignment_submissions(SLUG):
+            marks = [g.auto_score for nb in submission.notebooks for g in nb.grades if g.name in TASKS]
+            found[submission.student.id] = None if None in marks else sum(marks)
+    return found
+
+
+def page(course: Path, student: str) -> str:
+    return (course / "feedback" / student / SLUG / f"{SLUG}.html").read_text(encoding="utf-8")
+
+
+# -------------------------------------------------------------------------------------------- on what the grader leaves
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory, solved, release) -> Path:
-    """A graded class of three."""
+    """A graded class of three, one of them late."""
     folder = tmp_path_factory.mktemp("course")
     for name, notebook in {
         "ada": solved, "blank": release, "one wrong": with_answers(solved, {FIRST: returning("1")}),
     }.items():
         hand_in(folder / "in" / name / SLUG, raw(notebook))
+    (folder / "in" / "ada" / SLUG / "timestamp.txt").write_text("2026-03-01 13:00:00.000000 UTC")
     assert main(["grade", SLUG, "--submitted", str(folder / "in"), "--out", str(folder / "out"), "--jobs", "1"]) == 0
     return folder / "out"
-
-
-def totals(course: Path) -> dict[str, float]:
-    """Scores of the checked tasks by student, from the gradebook."""
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "neural-notes") as gradebook:
-        return {
-            s.student.id: sum(g.score for notebook in s.notebooks for g in notebook.grades if g.name in TASKS)
-            for s in gradebook.assignment_submissions(SLUG)
-        }
 
 
 EXPECTED = {"ada": TOTAL, "blank": 0, "one wrong": TOTAL - TASKS[FIRST].points}
@@ -65,85 +76,99 @@ def test_the_gradebook_holds_the_scores(course):
     assert totals(course) == by_student == EXPECTED
 
 
-def nbgrader(course: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=course, env=ENVIRONMENT, text=True,
-                          capture_output=True, timeout=120)
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["results known", "results gone"])
-def test_nbgraders_own_commands_give_the_same_marks(course, known):
-    if not known:
-        shutil.rmtree(course / "results")
-    for command in ("autograde", "generate_feedback"):
-        done = nbgrader(course, command, SLUG, "--force")
-        assert done.returncode == 0, done.stderr[-2000:]
-    assert totals(course) == EXPECTED
-    if not known:
-        assert len(list((course / "results").glob("*.json"))) == 3
-    page = course / "feedback" / "one wrong" / SLUG / f"{SLUG}.html"
-    assert f"{FIRST}: 0 of" in page.read_text(encoding="utf-8")
-    autograded = nbformat.read(course / "autograded" / "one wrong" / SLUG / f"{SLUG}.ipynb", as_version=4)
-    nbformat.validate(autograded)
-
-
-@pytest.fixture(scope="module")
-def formgrader(course):
-    """A Jupyter server with the formgrader on the graded class: a function that asks it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (course.parent / "server.log").open("w+")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1",
-         "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={course}",
-         "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"],
-        cwd=course, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT,
-    )
-
-    def ask(path: str, method: str = "GET") -> str:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", method=method,
-                                         data=b"" if method == "POST" else None,
-                                         headers={"Authorization": f"token {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read().decode()
-
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                ask("api/status")
-                break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail((course.parent / "server.log").read_text()[-3000:])
-                time.sleep(0.25)
-        yield ask
-    finally:
-        server.kill()
-        server.wait(timeout=20)
-        log.close()
-
-
-def test_the_formgrader_lists_the_class_with_its_scores(formgrader):
-    listed = {s["student"]: s for s in json.loads(formgrader(f"formgrader/api/submissions/{SLUG}"))}
-    assert {name: s["score"] for name, s in listed.items()} == EXPECTED
+def test_export(course):
+    nbgrader(course, "export")
+    with (course / "grades.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {name: float(row["score"]) for name, row in rows.items()} == EXPECTED
     # more points than ours: the written answers have some too
-    assert all(s["autograded"] and s["max_score"] > TOTAL for s in listed.values())
-    assert "formgrader" in formgrader(f"formgrader/manage_submissions/{SLUG}").lower()
-    assert "formgrader" in formgrader("formgrader/").lower()
+    assert all(float(row["max_score"]) > TOTAL for row in rows.values())
+    assert rows["ada"]["timestamp"] == "2026-03-01 13:00:00"
 
 
-def test_the_formgrader_shows_a_graded_notebook(formgrader, course):
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "neural-notes") as gradebook:
-        notebook = gradebook.find_submission_notebook(SLUG, SLUG, "one wrong").id
-    page = formgrader(f"formgrader/submissions/{notebook}/")
-    assert f"{FIRST}: 0 of" in page
-
-
-def test_the_formgraders_autograde_button(formgrader, course):
-    answer = json.loads(formgrader(f"formgrader/api/submission/{SLUG}/one%20wrong/autograde", "POST"))
-    assert answer["success"], answer
+def test_nbgraders_own_commands_give_the_same_marks(course):
+    """Results gone, a due date, and the instructor's rule for late submissions: nbgrader's path and the grader's."""
+    with open_gradebook(course) as book:
+        book.find_assignment(SLUG).duedate = datetime(2026, 3, 1, 12)
+        book.db.commit()
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
+    before = {name: page(course, name) for name in EXPECTED}
+    shutil.rmtree(course / "results")
+    for command in ("autograde", "generate_feedback"):
+        nbgrader(course, command, SLUG, "--force")
     assert totals(course) == EXPECTED
+    kept = [path for path in (course / "results").glob("*.json") if not path.name.endswith(".cells.json")]
+    assert len(kept) == 3
+    assert f"{FIRST}: 0 of" in page(course, "one wrong")
+    assert "Late submission penalty" in page(course, "ada") and "Late submission penalty" not in before["ada"]
+    assert page(course, "blank") == before["blank"]
+    nbformat.validate(nbformat.read(course / "autograded" / "one wrong" / SLUG / f"{SLUG}.ipynb", as_version=4))
+
+
+def test_zip_collect(tmp_path, solved, release):
+    """An archive of a learning platform, unpacked by nbgrader, then graded."""
+    out = tmp_path / "out"
+    assignments.prepare_course(SLUG, out)
+    record.write_config(out, secret_file=tmp_path / "secret", level=None, db=None)
+    archive = out / "downloaded" / SLUG / "archive"
+    archive.mkdir(parents=True)
+    with zipfile.ZipFile(archive / "class.zip", "w") as file:
+        for name, notebook in {"ada": solved, "bob": release}.items():
+            file.writestr(f"{name}_attempt_2026-03-01 13:00:00_{SLUG}.ipynb", nbformat.writes(notebook))
+    pattern = r".*/(?P<student_id>[a-z]+)_attempt_(?P<timestamp>[0-9: -]+)_(?P<file_id>\w+)"
+    nbgrader(out, "zip_collect", SLUG, "--CourseDirectory.submitted_directory=inbox",
+             f"--FileNameCollectorPlugin.named_regexp={pattern}")
+    assert main(["grade", SLUG, "--submitted", str(out / "inbox"), "--out", str(out), "--jobs", "1"]) == 0
+    assert totals(out) == {"ada": TOTAL, "bob": 0}
+    with open_gradebook(out) as book:
+        assert book.find_submission(SLUG, "ada").timestamp == datetime(2026, 3, 1, 13)
+
+
+# ----------------------------------------------------------------------------- on submissions without the grader's gate
+
+
+def test_a_class_that_never_saw_the_gate(tmp_path, solved, release):
+    """What stops plain nbgrader, or gives points away there, and somebody honest who comes last."""
+    course = tmp_path / "course"
+    assignments.prepare_course(SLUG, course)
+    record.write_config(course, secret_file=tmp_path / "secret", level=None, db=None)
+    twice = raw(solved)
+    twice["cells"] += copy.deepcopy(twice["cells"])
+    newer = raw(solved)
+    for cell in newer["cells"]:
+        if "nbgrader" in cell["metadata"]:
+            cell["metadata"]["nbgrader"]["schema_version"] = 99
+    forged = raw(release)
+    for task in TASKS:
+        check = cell_of(forged, task)
+        check["metadata"]["tags"] = ["skip-execution"]
+        check["metadata"]["nbgrader"].update(points=100, locked=False)
+        check["outputs"] = raw(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[
+            nbformat.v4.new_output("execute_result", data={"text/plain": "100"})])]))["cells"][0]["outputs"]
+    forged["cells"].insert(0, code_cell("import sys\nsys.displayhook(100.0)"))
+    forged["metadata"]["kernelspec"] = {"name": "evil", "display_name": "evil", "language": "evil"}
+    everybody = {
+        "a twice": twice, "b newer": newer, "c forged": forged, "d cut": json.dumps(twice)[:5000], "zoe": raw(solved),
+    }
+    for name, content in everybody.items():
+        hand_in(course / "submitted" / name / SLUG, content)
+    os.symlink(course / "gradebook.db", course / "submitted" / "c forged" / SLUG / "stolen.txt")
+
+    nbgrader(course, "autograde", SLUG)
+    expected = {"a twice": TOTAL, "b newer": TOTAL, "c forged": 0, "d cut": 0, "zoe": TOTAL}
+    assert totals(course) == expected
+    assert not (course / "autograded" / "c forged" / SLUG / "stolen.txt").exists()
+
+    # a mark does not outlive a submission that cannot be read any more
+    hand_in(course / "submitted" / "zoe" / SLUG, b"")
+    config = record.settings(course)
+    config.CourseDirectory.student_id = "[dz]*"
+    config.Autograde.force = True
+    for converter in (Autograde, GenerateFeedback):
+        run_nbgrader(converter, SLUG, config)
+    assert totals(course) == {**expected, "zoe": 0}
+    assert "is empty" in page(course, "zoe") and "is not JSON" in page(course, "d cut")
 
 
 # ----------------------------------------------------------------------------------------------- what students can run
@@ -154,7 +179,6 @@ def test_validate(slug, tmp_path):
     first = tasks.assignment(slug)[0].id
     nbformat.write(assignments.released(slug), tmp_path / "blank.ipynb")
     nbformat.write(assignments.read_source(slug), tmp_path / "solved.ipynb")
-    blank = nbgrader(tmp_path, "validate", "blank.ipynb").stdout
+    blank = nbgrader(tmp_path, "validate", "blank.ipynb")
     assert "failed" in blank and f"{first}: not written yet" in blank
-    solved = nbgrader(tmp_path, "validate", "solved.ipynb")
-    assert "Success! Your notebook passes all the tests." in solved.stdout, (solved.stdout + solved.stderr)[-2000:]
+    assert "Success! Your notebook passes all the tests." in nbgrader(tmp_path, "validate", "solved.ipynb")

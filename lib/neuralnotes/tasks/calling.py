@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 try:
@@ -35,6 +35,7 @@ class Outcome:
         message: The exception's text, or the reason of another status.
         written: Arguments that were written to: positions (int) and keywords (str).
         seconds: Wall-clock seconds of the call.
+        operators: Names of the PyTorch operators that it used, where they are recorded ("aten.convolution").
     """
 
     status: str
@@ -43,6 +44,13 @@ class Outcome:
     message: str = ""
     written: tuple = ()
     seconds: float = 0.0
+    operators: tuple[str, ...] = ()
+
+    @property
+    def decides(self) -> bool:
+        """Whether no further call of the function is needed: it is a stub, or forbidden, or took the process down."""
+        stub = self.error_types[:1] == ("NotImplementedError",)
+        return stub or self.status in (TIMEOUT, MEMORY, DIED, FORBIDDEN, MISSING)
 
 
 def call(function: Callable, data: bytes, driver: Callable | None = None) -> Outcome:
@@ -57,8 +65,13 @@ def call(function: Callable, data: bytes, driver: Callable | None = None) -> Out
         The outcome. Exceptions of the function become outcomes, also SystemExit; only KeyboardInterrupt passes, so that
         a student can stop an endless loop in a notebook.
     """
+    outcome, value = perform(function, data, driver)
+    return replace(outcome, value=wire.decode(value)) if outcome.status == RETURNED else outcome
+
+
+def perform(function: Callable, data: bytes, driver: Callable | None = None) -> tuple[Outcome, bytes]:
+    """Like ``call``, with the returned value beside the outcome, encoded for the wire."""
     arguments, keywords = wire.decode(data)
-    before = [wire.encode(argument) for argument in arguments], {k: wire.encode(v) for k, v in keywords.items()}
     start = time.perf_counter()
     try:
         value = driver(function, *arguments, **keywords) if driver else function(*arguments, **keywords)
@@ -77,7 +90,13 @@ def call(function: Callable, data: bytes, driver: Callable | None = None) -> Out
             message = str(error)[:500]
         except Exception:
             message = ""
-        return Outcome(status, error_types=names, message=message, seconds=seconds)
-    written = [i for i, argument in enumerate(arguments) if wire.encode(argument) != before[0][i]]
-    written += [k for k, argument in keywords.items() if wire.encode(argument) != before[1][k]]
-    return Outcome(RETURNED, wire.fresh(value), written=tuple(written), seconds=seconds)
+        return Outcome(status, error_types=names, message=message, seconds=seconds), b""
+    written = () if wire.encode((arguments, keywords)) == data else _written(arguments, keywords, data)
+    return Outcome(RETURNED, written=written, seconds=seconds), wire.encode(value)
+
+
+def _written(arguments: tuple, keywords: dict, data: bytes) -> tuple:
+    """Which arguments differ from what they were decoded from."""
+    before, named = wire.decode(data)
+    pairs = [*enumerate(zip(arguments, before, strict=True)), *((k, (v, named[k])) for k, v in keywords.items())]
+    return tuple(key for key, (now, then) in pairs if wire.encode(now) != wire.encode(then))

@@ -32,3 +32,23 @@ def differentiate(function, kind: str, x: np.ndarray, coefficients: np.ndarray, 
         return float(np.sum(coefficients * powers[kind](v)))
 
     return function(f, x) if h is None else function(f, x, h=h)
+
+
+def tensors(function, *arguments, **keywords):
+    """Hand ``function`` its arrays as PyTorch tensors, and give its results back as arrays.
+
+    The tensors share the arrays' memory, so that what is written to them is noticed.
+    """
+    import torch
+
+    def exchanged(value, kind: type, exchange):
+        if isinstance(value, kind):
+            return exchange(value)
+        if isinstance(value, (tuple, list)):
+            return type(value)(exchanged(item, kind, exchange) for item in value)
+        if isinstance(value, dict):
+            return {key: exchanged(item, kind, exchange) for key, item in value.items()}
+        return value
+
+    arguments, keywords = exchanged((arguments, keywords), np.ndarray, torch.from_numpy)
+    return exchanged(function(*arguments, **keywords), torch.Tensor, lambda tensor: tensor.detach().numpy())

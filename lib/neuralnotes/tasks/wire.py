@@ -10,15 +10,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 MAX_DEPTH = 20
-MAX_ITEMS = 200_000  # of one list, tuple or dict
-MAX_TEXT = 2**20  # characters of one string
+MAX_ITEMS = 50_000  # of one list, tuple or dict
+MAX_TEXT = 2**17  # characters of one string
 MAX_ARRAY = 32 * 2**20  # bytes of one array
-MAX_HEADER = 16 * 2**20  # bytes of JSON: parsed, it takes many times as much memory
+MAX_HEADER = 2 * 2**20  # bytes of JSON: parsed, it takes many times as much memory, and time
 MAX_INT_BITS = 4096
+
+
+_to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode  # _tree() has bounded the depth
 
 
 class WireError(ValueError):
@@ -36,9 +40,9 @@ def encode(value) -> bytes:
     """Encode a value; what cannot cross is replaced by ``Opaque``."""
     blobs: list[bytes] = []
     tree = _tree(value, blobs, 0)
-    header = json.dumps({"tree": tree, "blobs": [len(blob) for blob in blobs]}).encode()
+    header = _to_json({"tree": tree, "blobs": [len(blob) for blob in blobs]}).encode()
     if len(header) > MAX_HEADER:
-        blobs, header = [], json.dumps({"tree": ["opaque", "value of too many parts"], "blobs": []}).encode()
+        blobs, header = [], _to_json({"tree": ["opaque", "value of too many parts"], "blobs": []}).encode()
     return len(header).to_bytes(8, "big") + header + b"".join(blobs)
 
 
@@ -76,17 +80,13 @@ def fresh(value):
 def _tree(value, blobs: list[bytes], depth: int):
     if depth > MAX_DEPTH:
         return ["opaque", "structure nested too deeply"]
-    if value is None:
-        return ["none"]
     kind = type(value)  # exact types: a subclass may lie about itself
-    if kind is bool:
-        return ["bool", value]
+    if value is None or kind is bool or kind is float:  # JSON writes a float so that the same one is read
+        return value
     if kind is int:
-        return ["int", hex(value)] if value.bit_length() <= MAX_INT_BITS else ["opaque", "enormous int"]
-    if kind is float:
-        return ["float", value.hex()]
+        return value if value.bit_length() <= MAX_INT_BITS else ["opaque", "enormous int"]
     if kind is str:
-        return ["str", value] if len(value) <= MAX_TEXT else ["opaque", f"string of {len(value)} characters"]
+        return value if len(value) <= MAX_TEXT else ["opaque", f"string of {len(value)} characters"]
     if kind is np.ndarray:
         if value.dtype.kind not in "biufc":
             return ["opaque", f"array of dtype {value.dtype}"[:100]]
@@ -115,6 +115,7 @@ def _tree(value, blobs: list[bytes], depth: int):
     return ["opaque", str(kind.__name__)[:100]]
 
 
+@lru_cache(maxsize=100)
 def _dtype(text) -> np.dtype:
     if not isinstance(text, str) or len(text) > 8:
         raise WireError("not a dtype")
@@ -140,22 +141,18 @@ def _take(blobs: list[bytes | None], index: int) -> bytes:
 
 
 def _value(tree, blobs: list[bytes | None], depth: int):
-    if depth > MAX_DEPTH + 1 or not isinstance(tree, list) or not tree:  # one deeper: the word that it was too deep
+    kind = type(tree)
+    if tree is None or kind is bool or kind is float:
+        return tree
+    if kind is int:
+        if tree.bit_length() > MAX_INT_BITS:
+            raise WireError("an enormous int")
+        return tree
+    if kind is str:
+        return _text(tree)
+    if depth > MAX_DEPTH + 1 or kind is not list or not tree:  # one deeper: the word that it was too deep
         raise WireError("not a value")
     kind, *rest = tree
-    if kind == "none":
-        return None
-    if kind == "bool":
-        return bool(rest[0])
-    if kind == "int":
-        number = int(rest[0], 16)
-        if number.bit_length() > MAX_INT_BITS:
-            raise WireError("an enormous int")
-        return number
-    if kind == "float":
-        return float.fromhex(rest[0])
-    if kind == "str":
-        return _text(rest[0])
     if kind == "opaque":
         return Opaque(_text(rest[0])[:200])
     if kind == "scalar":
@@ -166,7 +163,7 @@ def _value(tree, blobs: list[bytes | None], depth: int):
     if kind == "array":
         text, shape, layout, index = rest
         dtype, blob = _dtype(text), _take(blobs, index)
-        if not all(isinstance(n, int) and n >= 0 for n in shape):
+        if min(shape, default=0) < 0:
             raise WireError("a shape has to hold sizes")
         if math.prod(shape) * dtype.itemsize != len(blob):
             raise WireError("an array has the wrong size")

@@ -1,0 +1,172 @@
+"""Grading a class beside plain nbgrader, in one run, as ratios.
+
+``python benchmarks/bench_grading.py [--submissions 1000] [--plain 8]``. Both grade the same notebooks of one
+assignment, from submitted files to gradebook, autograded notebooks and feedback pages, on two cores:
+
+* plain nbgrader: ``nbgrader autograde`` and ``nbgrader generate_feedback`` as installed, two processes on halves of
+  the class. Its tests are the notebook's own check cells, which hold the visible cases only.
+* ours: ``python -m autograder grade --jobs 2``: visible and hidden cases, outside the student's process, sandboxed.
+
+Start-up is part of both. Every submission differs from all others, so that nothing is graded once for two. The class
+holds right, wrong and blank notebooks; endless loops and the like would only measure their time limits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import psutil
+
+from autograder import assignments, judge, sandbox
+from autograder.demo import class_of
+from autograder.gate import rebuild
+from neuralnotes import tasks
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = ("endless-loop", "memory-hog")
+PLAIN_CONFIG = '''c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.course_id = "neural-notes"
+'''
+
+
+def write_class(slug: str, folder: Path, count: int) -> list[str]:
+    """Write ``count`` submissions, no two alike."""
+    notebooks = [notebook for name, notebook in sorted(class_of(slug).items()) if name not in LEFT_OUT]
+    names = []
+    for number in range(count):
+        name = f"student-{number:04d}"
+        document = json.loads(nbformat.writes(notebooks[number % len(notebooks)]))
+        document["cells"].append({"cell_type": "code", "id": "mine", "metadata": {}, "outputs": [],
+                                  "execution_count": None, "source": f"print('notes of student {number}')"})
+        path = folder / name / slug / f"{slug}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(document), encoding="utf-8")
+        names.append(name)
+    return names
+
+
+def seconds_of(commands: list[list[str]], folder: Path) -> float:
+    """Run commands side by side, and wait for all."""
+    environment = {
+        **os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "lib")]),
+        "NEURALNOTES_SECRET": str(folder / "secret"),
+    }
+    start = time.monotonic()
+    running = [
+        subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for command in commands
+    ]
+    for process in running:
+        said, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(said.decode()[-3000:])
+    return time.monotonic() - start
+
+
+def grade_plainly(slug: str, folder: Path, count: int) -> float:
+    """Seconds that plain nbgrader takes for a class."""
+    assignments.prepare_course(slug, folder)
+    (folder / "nbgrader_config.py").write_text(PLAIN_CONFIG.format(root=str(folder)))
+    names = write_class(slug, folder / "submitted", count)
+    total = 0.0
+    for command in ("autograde", "generate_feedback"):
+        halves = [names[::2], names[1::2]]
+        # --student takes one name or a pattern: the halves are told apart by their last digit
+        patterns = ["student-*[02468]", "student-*[13579]"][: sum(map(bool, halves))]
+        total += seconds_of(
+            [[sys.executable, "-m", "nbgrader", command, slug, f"--student={pattern}"] for pattern in patterns], folder
+        )
+    pages = len(list((folder / "feedback").glob(f"*/{slug}/{slug}.html")))
+    if pages != count:
+        raise SystemExit(f"plain nbgrader wrote {pages} feedback pages for {count} submissions")
+    return total
+
+
+class Memory(threading.Thread):
+    """Watches this process's children: the largest sum of their proportional set sizes, in bytes."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak, self._done = 0, threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(1.0):
+            total = 0
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    pass  # it has just ended, or is not ours to look at
+            self.peak = max(self.peak, total)
+
+    def stop(self) -> int:
+        self._done.set()
+        self.join()
+        return self.peak
+
+
+def grade_ours(slug: str, folder: Path, count: int) -> tuple[float, int]:
+    """Seconds that our command takes for a class, and the memory of all its processes in bytes."""
+    write_class(slug, folder / "in", count)
+    memory = Memory()
+    memory.start()
+    seconds = seconds_of([[sys.executable, "-m", "autograder", "grade", slug, "--submitted", str(folder / "in"),
+                           "--out", str(folder / "out"), "--jobs", "2"]], folder)
+    pages = len(list((folder / "out" / "feedback").glob(f"*/{slug}/{slug}.html")))
+    if pages != count:
+        raise SystemExit(f"our command wrote {pages} feedback pages for {count} submissions")
+    return seconds, memory.stop()
+
+
+def judging(slug: str) -> list[float]:
+    """Seconds to judge the solved notebook, again and again, in a warm process."""
+    clean, _ = rebuild(json.loads(nbformat.writes(assignments.read_source(slug))), assignments.released(slug))
+    seconds = []
+    for _ in range(22):
+        start = time.perf_counter()
+        judge.judge_notebook(slug, clean, 0)
+        seconds.append(time.perf_counter() - start)
+    return sorted(seconds[2:])  # the first two warm up
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--assignment", default="convolution", choices=tasks.ASSIGNMENTS)
+    parser.add_argument("--submissions", type=int, default=200, help="of our run")
+    parser.add_argument("--plain", type=int, default=8, help="submissions of plain nbgrader's run")
+    options = parser.parse_args()
+    print(f"sandbox: {sandbox.best().description}")
+    print("\njudging one solved notebook (no gradebook), milliseconds")
+    for slug in tasks.ASSIGNMENTS:
+        ms = [1000 * s for s in judging(slug)]
+        print(f"  {slug:12s} median {median(ms):6.1f}   fastest {ms[0]:6.1f}   slowest {ms[-1]:6.1f}")
+    folder = Path(tempfile.mkdtemp(prefix="bench-grading-"))
+    try:
+        plain = grade_plainly(options.assignment, folder / "plain", options.plain)
+        ours, memory = grade_ours(options.assignment, folder / "ours", options.submissions)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    each = plain / options.plain, ours / options.submissions
+    print(f"\na class of {options.assignment}, from submitted files to feedback pages, two cores, seconds")
+    print(f"  plain nbgrader  {options.plain:5d} submissions  {plain:7.1f}   each {each[0]:.3f}")
+    print(f"  ours            {options.submissions:5d} submissions  {ours:7.1f}   each {each[1]:.3f}"
+          f"   all processes {memory / 2**20:.0f} MiB")
+    print(f"  ratio           {each[0] / each[1]:.1f} (above 1: ours is faster)")
+
+
+if __name__ == "__main__":
+    main()
