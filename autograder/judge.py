@@ -41,6 +41,7 @@ CELL_SECONDS = 15.0
 NOTEBOOK_SECONDS = 90.0  # of all cells together; a hostile notebook cannot hold up the class for longer
 READING_SECONDS = 60.0  # the same when it is read through
 TASK_BUDGETS = 2.0  # how many times the limit of one call all calls of a function may take together
+CALLS_SECONDS = 120.0  # of all calls of all functions together
 MAX_REPLY = 64 * 2**20
 MAX_RESTARTS = 40
 MAX_MAGICS, MAX_MAGIC_SOURCE = 50, 20_000  # of a cell that is not plain Python: characters % ! ?, all characters
@@ -336,7 +337,10 @@ class Submission:
                     return
                 self.start()
             self._called.add(task.id)
-            room = TASK_BUDGETS * task.budget.seconds - self._spent.get(task.id, 0.0)
+            room = min(
+                TASK_BUDGETS * task.budget.seconds - self._spent.get(task.id, 0.0),
+                CALLS_SECONDS - sum(self._spent.values()),
+            )
             if room <= 0:
                 yield calling.Outcome(calling.TIMEOUT, message="its calls together took too long")
                 return

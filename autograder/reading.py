@@ -9,12 +9,12 @@ import struct
 import tempfile
 import zlib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import platformdirs
-import sklearn
 
 import neuralnotes
 from neuralnotes.tasks import wire
@@ -32,7 +32,7 @@ CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"pHYs", b"tEXt", b"gAMA"
 def handed_in() -> Path:
     """The arrays that the light library cannot compute itself, as an ``.npz`` file in the user's cache."""
     sources = [LIBRARY / "data.py", LIBRARY / "date_reader.py", LIBRARY / "date_reader.npz", Path(__file__)]
-    digest = hashlib.sha256(sklearn.__version__.encode())
+    digest = hashlib.sha256(version("scikit-learn").encode())
     for path in sources:
         digest.update(path.read_bytes())
     name = f"reading-{digest.hexdigest()[:16]}.npz"
