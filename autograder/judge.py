@@ -42,6 +42,7 @@ NOTEBOOK_SECONDS = 90.0  # of all cells together; a hostile notebook cannot hold
 READING_SECONDS = 60.0  # the same when it is read through
 TASK_BUDGETS = 2.0  # how many times the limit of one call all calls of a function may take together
 CALLS_SECONDS = 120.0  # of all calls of all functions together
+NOT_RUN = "(not run: as it was released, and every function that it uses has full marks)\n"
 MAX_REPLY = 64 * 2**20
 MAX_RESTARTS = 40
 MAX_MAGICS, MAX_MAGIC_SOURCE = 50, 20_000  # of a cell that is not plain Python: characters % ! ?, all characters
@@ -494,17 +495,24 @@ def names_of(source: str) -> Names:
 REFLECTION = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "get_ipython"}
 
 
-def unneeded(slug: str, notebook: NotebookNode) -> set[str]:
-    """Ids of the release's own play cells that the marks cannot depend on.
+def unneeded(slug: str, notebook: NotebookNode, passed: Set[str] | None = None) -> set[str]:
+    """Ids of the release's own play cells that nothing else depends on.
 
     They are as they were released, and no name that they bind is used by an answer, by the student's own cells or by a
-    play cell that is needed. They are run when the notebook is read through.
+    play cell that is needed.
+
+    Args:
+        slug: The assignment.
+        notebook: The notebook as the gate made it.
+        passed: When given, a play cell that uses a graded function which is not among these is needed too.
     """
     released = play_cells(slug)
     names = {cell.id: names_of(plain_python(cell.source)) for cell in notebook.cells if is_run(cell)}
     left = {cell.id for cell in notebook.cells if is_run(cell) and cell.source in released}
-    used = {task.id for task in neuralnotes.tasks.assignment(slug)}
-    used = used.union(*(names[i].used for i in names.keys() - left))
+    graded = {task.id for task in neuralnotes.tasks.assignment(slug)}
+    if passed is not None:
+        left = {i for i in left if names[i].used & graded <= passed}
+    used = graded.union(*(names[i].used for i in names.keys() - left))
     if used & REFLECTION:
         return set()
     while needed := {i for i in left if names[i].bound & used}:
@@ -616,7 +624,9 @@ def _judged(results: dict[str, Result], cells: dict[str, dict], description: str
     return {"results": as_json, "cells": cells, "sandbox": description, "flags": flags}
 
 
-def read_through(slug: str, notebook: NotebookNode, level: str | None = None) -> dict[str, list[dict]]:
+def read_through(
+    slug: str, notebook: NotebookNode, level: str | None = None, passed: Set[str] | None = None
+) -> dict[str, list[dict]]:
     """Run a clean notebook's cells in order, for the person who reads it; it decides nothing.
 
     The course's data and plots work here. A cell that takes the kernel down is left out and the others run again.
@@ -625,6 +635,8 @@ def read_through(slug: str, notebook: NotebookNode, level: str | None = None) ->
         slug: The assignment.
         notebook: The notebook as the gate made it.
         level: The sandbox, one of ``sandbox.LEVELS``; None for the best that this machine has.
+        passed: Functions with full marks. A play cell of the release that the student left alone and that uses no
+            other shows what it shows for everybody: it says so, and takes no time. None: all cells run.
 
     Returns:
         nbformat outputs by cell id: text and PNG pictures, within limits. Check cells, and cells that show nothing,
@@ -634,13 +646,16 @@ def read_through(slug: str, notebook: NotebookNode, level: str | None = None) ->
         return {}  # there was nothing to read
     tasks = neuralnotes.tasks.assignment(slug)
     box = sandbox.at(level) if level else sandbox.best()
-    submission = Submission(zygote("reading", box.level), notebook, tasks, seconds=READING_SECONDS)
+    skipped = set() if passed is None else unneeded(slug, notebook, passed)
+    submission = Submission(zygote("reading", box.level), notebook, tasks, skipped, READING_SECONDS)
     with contextlib.closing(submission):
         submission.start()
     shown, room = {}, reading.MAX_NOTEBOOK
     for cell, run, data in zip(submission.cells, submission.runs, submission.shown, strict=True):
         found = reading.outputs(data, room)
-        if run.status != "ok":
+        if run.status == "skipped":
+            found.append(nbformat.v4.new_output("stream", name="stdout", text=NOT_RUN))
+        elif run.status != "ok":
             found.append(nbformat.v4.new_output("stream", name="stderr", text=f"{run.message or run.status}\n"))
         room -= sum(map(reading.size, found))
         if found:

@@ -99,8 +99,8 @@ def everyone(out: Path) -> dict[str, dict[str, dict]]:
 def judge_both(slug: str, notebook: NotebookNode, seed: int, level: str | None) -> tuple[dict, dict]:
     """Judge a clean notebook (phase 1), and run it once more for the person who reads it (phase 2)."""
     judged = judge.judge_notebook(slug, notebook, seed, level)
-    nothing_to_run = notebook.metadata.get("neuralnotes")
-    return judged, {} if nothing_to_run else judge.read_through(slug, notebook, level)
+    passed = {name for name, result in judged["results"].items() if result["verdict"] == "pass"}
+    return judged, judge.read_through(slug, notebook, level, passed)
 
 
 def judge_once(

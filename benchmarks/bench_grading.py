@@ -7,13 +7,15 @@ assignment, from submitted files to gradebook, autograded notebooks and feedback
   the class. Its tests are the notebook's own check cells, which hold the visible cases only.
 * ours: ``python -m autograder grade --jobs 2``: visible and hidden cases, outside the student's process, sandboxed.
 
-Start-up is part of both. Every submission differs from all others, so that nothing is graded once for two. The class
-holds right, wrong and blank notebooks; endless loops and the like would only measure their time limits.
+Start-up is part of both. Every submission differs from all others, so that nothing is graded once for two. Of ten
+students three have all functions right, six have one wrong, each another one in another way, and one handed in a blank
+notebook; endless loops and the like would only measure their time limits.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -29,12 +31,11 @@ import nbformat
 import psutil
 
 from autograder import assignments, judge, sandbox
-from autograder.demo import class_of
+from autograder.demo import with_answers, wrong_source
 from autograder.gate import rebuild
 from neuralnotes import tasks
 
 ROOT = Path(__file__).resolve().parent.parent
-LEFT_OUT = ("endless-loop", "memory-hog")
 PLAIN_CONFIG = '''c = get_config()
 c.CourseDirectory.root = {root!r}
 c.CourseDirectory.course_id = "neural-notes"
@@ -43,11 +44,18 @@ c.CourseDirectory.course_id = "neural-notes"
 
 def write_class(slug: str, folder: Path, count: int) -> list[str]:
     """Write ``count`` submissions, no two alike."""
-    notebooks = [notebook for name, notebook in sorted(class_of(slug).items()) if name not in LEFT_OUT]
+    solved, blank = assignments.read_source(slug), assignments.released(slug)
+    mistakes = itertools.cycle(
+        with_answers(solved, {task.id: wrong_source(task, misconception)})
+        for rank in range(4)
+        for task in tasks.assignment(slug)
+        for misconception in task.misconceptions[rank : rank + 1]
+    )
     names = []
     for number in range(count):
-        name = f"student-{number:04d}"
-        document = json.loads(nbformat.writes(notebooks[number % len(notebooks)]))
+        name, kind = f"student-{number:04d}", number % 10
+        notebook = blank if kind == 9 else solved if kind % 3 == 0 else next(mistakes)
+        document = json.loads(nbformat.writes(notebook))
         document["cells"].append({"cell_type": "code", "id": "mine", "metadata": {}, "outputs": [],
                                   "execution_count": None, "source": f"print('notes of student {number}')"})
         path = folder / name / slug / f"{slug}.ipynb"
@@ -132,15 +140,22 @@ def grade_ours(slug: str, folder: Path, count: int) -> tuple[float, int]:
     return seconds, memory.stop()
 
 
-def judging(slug: str) -> list[float]:
-    """Seconds to judge the solved notebook, again and again, in a warm process."""
+def judging(slug: str) -> tuple[list[float], list[float]]:
+    """Seconds to judge the solved notebook, again and again, in a warm process, and those that its functions took."""
     clean, _ = rebuild(json.loads(nbformat.writes(assignments.read_source(slug))), assignments.released(slug))
-    seconds = []
+    solutions = assignments.solution_functions(slug)
+    seconds, own = [], []
     for _ in range(22):
         start = time.perf_counter()
         judge.judge_notebook(slug, clean, 0)
         seconds.append(time.perf_counter() - start)
-    return sorted(seconds[2:])  # the first two warm up
+        start = time.perf_counter()
+        for one in judge.judges(slug, 0):
+            run = one.run_here(solutions[one.task.id])
+            for prepared in one.cases:
+                run(prepared)
+        own.append(time.perf_counter() - start)
+    return seconds[2:], own[2:]  # the first two warm up
 
 
 def main() -> None:
@@ -152,8 +167,9 @@ def main() -> None:
     print(f"sandbox: {sandbox.best().description}")
     print("\njudging one solved notebook (no gradebook), milliseconds")
     for slug in tasks.ASSIGNMENTS:
-        ms = [1000 * s for s in judging(slug)]
-        print(f"  {slug:12s} median {median(ms):6.1f}   fastest {ms[0]:6.1f}   slowest {ms[-1]:6.1f}")
+        ms, own = ([1000 * s for s in seconds] for seconds in judging(slug))
+        print(f"  {slug:12s} median {median(ms):6.1f}   fastest {min(ms):6.1f}   slowest {max(ms):6.1f}"
+              f"   of which its own functions {median(own):6.1f}")
     folder = Path(tempfile.mkdtemp(prefix="bench-grading-"))
     try:
         plain = grade_plainly(options.assignment, folder / "plain", options.plain)

@@ -18,7 +18,7 @@ from autograder.record import write_outputs
 from neuralnotes import data, date_reader
 from neuralnotes.tasks import wire
 
-from .helpers import FIRST, SLUG, returning
+from .helpers import FIRST, SLUG, TASKS, returning
 
 ESCAPE = "import collections; system = collections._sys.modules['os']"
 
@@ -270,3 +270,29 @@ def test_forged_replies_bring_nothing_that_a_browser_runs():
     )
     shown = read(forge)
     assert brief(shown["own-1"]) == [("value", "<script>alert(1)</script>")]  # as text; viewers escape it
+
+
+@pytest.mark.slow
+def test_a_play_cell_is_left_out_where_it_would_show_what_it_shows_for_everybody(solved):
+    """It runs when a function that it uses is not right, when the student changed it, when another cell needs it."""
+    every = set(TASKS)
+    play = judge.play_cells(SLUG)
+    cells = {cell.id: cell.source for cell in solved.cells if cell.cell_type == "code" and cell.source in play}
+    left_out = {i for i, shown in judge.read_through(SLUG, solved, passed=every).items()
+                if any(output.get("text") == judge.NOT_RUN for output in shown)}
+    assert left_out and left_out <= set(cells)
+    user = next(i for i in sorted(left_out) if judge.names_of(cells[i]).used & every)
+    wrong = next(iter(judge.names_of(cells[user]).used & every))
+
+    shown = judge.read_through(SLUG, solved, passed=every - {wrong})
+    assert all(output.get("text") != judge.NOT_RUN for output in shown.get(user, []))
+    changed = copy.deepcopy(solved)
+    next(cell for cell in changed.cells if cell.id == user).source += "\nprint('mine')"
+    assert judge.read_through(SLUG, changed, passed=every)[user][0]["text"].endswith("mine\n")
+    bound = next(iter(judge.names_of(cells[user]).bound - {"figure", "ax", "axes"}))
+    own = nbformat.v4.new_code_cell(f"print('is', '{bound}' , {bound} is not None)", id="own-1")
+    needing = copy.deepcopy(solved)
+    needing.cells.append(own)
+    shown = judge.read_through(SLUG, needing, passed=every)
+    assert shown["own-1"][0]["text"].startswith("is") and user in shown
+    assert all(output.get("text") != judge.NOT_RUN for output in shown[user])
