@@ -478,9 +478,14 @@ class Names:
 def names_of(source: str) -> Names:
     """The names of a cell of plain Python; none when it does not compile, since it binds nothing then."""
     try:
-        top = symtable.symtable(source, "cell", "exec")
+        return Names(*_symbols(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Names()
+
+
+def _symbols(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that code binds, and those that it uses or binds, in functions too."""
+    top = symtable.symtable(source, "cell", "exec")
     symbols = top.get_symbols()
     used = {symbol.get_name() for symbol in symbols}
     tables = top.get_children()
@@ -489,7 +494,35 @@ def names_of(source: str) -> Names:
         used.update(symbol.get_name() for symbol in table.get_symbols() if symbol.is_global())
         tables += table.get_children()
     bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    return Names(frozenset(bound), frozenset(used))
+    return frozenset(bound), frozenset(used)
+
+
+@cache
+def free_names(source: str) -> frozenset[str]:
+    """The names that a cell of the release uses before it binds them."""
+    return frozenset(_free(ast.parse(plain_python(source)).body, set()))
+
+
+def _free(statements: Sequence[ast.stmt], bound: set[str]) -> set[str]:
+    """Names that statements use before they bind them. What is bound on the way is added to ``bound``."""
+    free: set[str] = set()
+    for statement in statements:
+        if isinstance(statement, ast.For):
+            free |= _symbols(ast.unparse(statement.iter))[1] - bound
+            bound |= _symbols(ast.unparse(statement.target))[1]
+            free |= _free(statement.body, bound) | _free(statement.orelse, bound)
+            continue
+        binds, uses = _symbols(ast.unparse(statement))
+        if isinstance(statement, ast.Assign):  # what is on the left of the sign is bound, and not used
+            uses = _symbols(ast.unparse(statement.value))[1] | (
+                _symbols("\n".join(map(ast.unparse, statement.targets)))[1] - binds
+            )
+        elif isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef):
+            uses = uses - binds
+        free |= uses - bound
+        if isinstance(statement, ast.Assign | ast.Import | ast.ImportFrom | ast.FunctionDef):
+            bound |= binds
+    return free
 
 
 REFLECTION = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "get_ipython"}
@@ -507,17 +540,20 @@ def unneeded(slug: str, notebook: NotebookNode, passed: Set[str] | None = None) 
         passed: When given, a play cell that uses a graded function which is not among these is needed too.
     """
     released = play_cells(slug)
-    names = {cell.id: names_of(plain_python(cell.source)) for cell in notebook.cells if is_run(cell)}
-    left = {cell.id for cell in notebook.cells if is_run(cell) and cell.source in released}
+    sources = {cell.id: cell.source for cell in notebook.cells if is_run(cell)}
+    names = {i: names_of(plain_python(source)) for i, source in sources.items()}
+    left = {i for i, source in sources.items() if source in released}
+    # the student's cells may use a name in any way; those of the release bind theirs at the top, for themselves
+    asks = {i: free_names(sources[i]) if i in left else found.used for i, found in names.items()}
+    if any(asks[i] & REFLECTION for i in names.keys() - left):
+        return set()
     graded = {task.id for task in neuralnotes.tasks.assignment(slug)}
     if passed is not None:
         left = {i for i in left if names[i].used & graded <= passed}
-    used = graded.union(*(names[i].used for i in names.keys() - left))
-    if used & REFLECTION:
-        return set()
+    used = graded.union(*(asks[i] for i in names.keys() - left))
     while needed := {i for i in left if names[i].bound & used}:
         left -= needed
-        used = used.union(*(names[i].used for i in needed))
+        used = used.union(*(asks[i] for i in needed))
     return left
 
 

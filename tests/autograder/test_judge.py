@@ -482,8 +482,8 @@ USES = {
                                  {"plain"}),
     "a local of the same name": (RIGHT.replace("    if kernel", "    rng = 3\n    if kernel"), set()),
     "by reflection": (RIGHT.replace("    if kernel", "    eval('rng')\n    if kernel"), None),
-    "what a cell needs that is needed": (RIGHT.replace("    if kernel", "    edges.sum()\n    if kernel"),
-                                         {"edges", "photo"}),
+    "what a cell needs that is needed": (RIGHT.replace("    if kernel", "    responses[0]\n    if kernel"),
+                                         {"responses", "edges", "photo"}),
 }
 
 
