@@ -4,7 +4,8 @@
 assignment, from submitted files to gradebook, autograded notebooks and feedback pages, on two cores:
 
 * plain nbgrader: ``nbgrader autograde`` and ``nbgrader generate_feedback`` as installed, two processes on halves of
-  the class. Its tests are the notebook's own check cells, which hold the visible cases only.
+  the class, each with a gradebook of its own (with one for both, a submission now and then fails). Its
+  tests are the notebook's own check cells, which hold the visible cases only.
 * ours: ``python -m autograder grade --jobs 2``: visible and hidden cases, outside the student's process, sandboxed.
 
 Start-up is part of both. Every submission differs from all others, so that nothing is graded once for two. Of ten
@@ -65,18 +66,18 @@ def write_class(slug: str, folder: Path, count: int) -> list[str]:
     return names
 
 
-def seconds_of(commands: list[list[str]], folder: Path) -> float:
-    """Run commands side by side, and wait for all."""
+def seconds_of(commands: dict[Path, list[str]]) -> float:
+    """Run a command in each of some folders, side by side, and wait for all."""
     environment = {
         **os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "lib")]),
-        "NEURALNOTES_SECRET": str(folder / "secret"),
     }
     start = time.monotonic()
     running = [
-        subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for command in commands
+        subprocess.Popen([sys.executable, "-m", *command], cwd=folder, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, env={**environment, "NEURALNOTES_SECRET": str(folder / "secret")})
+        for folder, command in commands.items()
     ]
     for process in running:
         said, _ = process.communicate()
@@ -85,22 +86,26 @@ def seconds_of(commands: list[list[str]], folder: Path) -> float:
     return time.monotonic() - start
 
 
+def check_pages(folder: Path, slug: str, count: int) -> None:
+    pages = len(list(folder.glob(f"**/feedback/*/{slug}/{slug}.html")))
+    if pages != count:
+        raise SystemExit(f"{folder.name}: {pages} feedback pages for {count} submissions")
+
+
 def grade_plainly(slug: str, folder: Path, count: int) -> float:
     """Seconds that plain nbgrader takes for a class."""
-    assignments.prepare_course(slug, folder)
-    (folder / "nbgrader_config.py").write_text(PLAIN_CONFIG.format(root=str(folder)))
-    names = write_class(slug, folder / "submitted", count)
-    total = 0.0
-    for command in ("autograde", "generate_feedback"):
-        halves = [names[::2], names[1::2]]
-        # --student takes one name or a pattern: the halves are told apart by their last digit
-        patterns = ["student-*[02468]", "student-*[13579]"][: sum(map(bool, halves))]
-        total += seconds_of(
-            [[sys.executable, "-m", "nbgrader", command, slug, f"--student={pattern}"] for pattern in patterns], folder
-        )
-    pages = len(list((folder / "feedback").glob(f"*/{slug}/{slug}.html")))
-    if pages != count:
-        raise SystemExit(f"plain nbgrader wrote {pages} feedback pages for {count} submissions")
+    names = write_class(slug, folder / "class", count)
+    halves = [folder / "0", folder / "1"]
+    for number, half in enumerate(halves):
+        assignments.prepare_course(slug, half)
+        (half / "nbgrader_config.py").write_text(PLAIN_CONFIG.format(root=str(half)))
+        for name in names[number::2]:
+            shutil.copytree(folder / "class" / name, half / "submitted" / name)
+    total = sum(
+        seconds_of({half: ["nbgrader", command, slug] for half in halves})
+        for command in ("autograde", "generate_feedback")
+    )
+    check_pages(folder, slug, count)
     return total
 
 
@@ -132,11 +137,9 @@ def grade_ours(slug: str, folder: Path, count: int) -> tuple[float, int]:
     write_class(slug, folder / "in", count)
     memory = Memory()
     memory.start()
-    seconds = seconds_of([[sys.executable, "-m", "autograder", "grade", slug, "--submitted", str(folder / "in"),
-                           "--out", str(folder / "out"), "--jobs", "2"]], folder)
-    pages = len(list((folder / "out" / "feedback").glob(f"*/{slug}/{slug}.html")))
-    if pages != count:
-        raise SystemExit(f"our command wrote {pages} feedback pages for {count} submissions")
+    seconds = seconds_of({folder: ["autograder", "grade", slug, "--submitted", str(folder / "in"),
+                                   "--out", str(folder / "out"), "--jobs", "2"]})
+    check_pages(folder, slug, count)
     return seconds, memory.stop()
 
 
