@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from neuralnotes import tasks
 
 from . import assignments
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nautograder: interrupted; what was done is kept, and the same command goes on from there",
               file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def run_release(options: argparse.Namespace) -> int:
@@ -213,4 +216,9 @@ def run_demo(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == INTERRUPTED:
+        # what was cut off may hold a lock that Python would wait for at its end; the workers see that we are gone
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

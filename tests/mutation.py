@@ -109,7 +109,7 @@ def _drop(block: list, index: int) -> str:
 
 def survives(mutant: Mutant) -> bool:
     """Whether a mutant gets full marks."""
-    task = tasks.task(mutant.task)
+    judged = _judge(mutant.task)
     notebook = assignments.read_source(mutant.slug)
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id") == f"{mutant.task}-solution":
@@ -117,11 +117,10 @@ def survives(mutant: Mutant) -> bool:
     notebook = nbformat.v4.new_notebook(
         cells=[c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("solution") or "import" in c.source]
     )
-    marker = judge.Submission(judge.zygote(), notebook, task.allowed, task.budget.memory)
+    marker = judge.Submission(judge.zygote(), notebook, [judged.task])
     try:
         marker.start()
-        judged = _judge(mutant.task)
-        return judged.judge(lambda prepared: marker.call(judged.task, prepared)).verdict == "pass"
+        return judged.judge(marker.asker(judged)).verdict == "pass"
     finally:
         marker.close()
 

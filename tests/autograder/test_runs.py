@@ -170,7 +170,7 @@ def test_cut_off_and_started_again(moment, how, handed_in, graded, tmp_path, orp
             os.kill(running.pid, signal.SIGKILL)
         else:
             os.killpg(running.pid, signal.SIGINT)  # what a terminal does
-        status = running.wait(timeout=20)
+        status = running.wait(timeout=60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
