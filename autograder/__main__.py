@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from pathlib import Path
 
 from neuralnotes import tasks
@@ -218,7 +219,8 @@ def run_demo(options: argparse.Namespace) -> int:
 if __name__ == "__main__":
     status = main()
     if status == INTERRUPTED:
-        # what was cut off may hold a lock that Python would wait for at its end; the workers see that we are gone
-        sys.stdout.flush()
-        os._exit(status)
+        # what was cut off may hold a lock that Python would wait for at its end; the workers see when we are gone
+        watchdog = threading.Timer(5.0, os._exit, [status])
+        watchdog.daemon = True
+        watchdog.start()
     sys.exit(status)
