@@ -65,8 +65,8 @@ def index(out: Path, slug: str) -> dict[str, dict]:
     """Who has which result.
 
     Returns:
-        student -> ``{"key": of the result, "timestamp": as the gate gives it, "sandbox": level, "recorded": whether
-        the gradebook and the feedback hold this result}``.
+        student -> ``{"key": of the result, "timestamp": as the gate gives it, "sandboxed": whether it was judged
+        in one, "recorded": whether the gradebook and the feedback hold this result}``.
     """
     entries = _read(Path(out) / "results" / f"{slug}.json") or {}
     return {name: e for name, e in entries.items() if isinstance(e, dict) and isinstance(e.get("key"), str)}

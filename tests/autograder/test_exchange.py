@@ -45,7 +45,7 @@ def test_from_release_to_feedback(tmp_path, solved):
     assert {row["student"] for row in rows} == {os.environ.get("USER") or getpass.getuser()}
     assert sum(float(row["score"]) for row in rows) == TOTAL
 
-    nbgrader(marks, "release_feedback", SLUG, "--CourseDirectory.submitted_directory=inbox")
+    nbgrader(marks, "release_feedback", SLUG)
     nbgrader(student, "fetch_feedback", SLUG, "--course", "neural-notes")
     pages = list((student / SLUG / "feedback").rglob(f"{SLUG}.html"))
     assert len(pages) == 1
