@@ -324,7 +324,7 @@ def _judge(run: Run, entries: dict[str, dict]) -> dict[str, str]:
         students.setdefault(entry["key"], []).append(name)
     if not run.fresh:
         students = {key: names for key, names in students.items() if results.stored(run.results, key) is None}
-    code = judge._code_fingerprint()
+    code = judge.code_fingerprint()
     jobs = (
         # read again from where the gate left it: a class of notebooks need not be in memory
         workers.Job(key, run.slug, run.clean(names[0]).read_text(encoding="utf-8"), run.seed, run.level, code)

@@ -63,7 +63,7 @@ def do(slug: str, text: str, seed: int, level: str | None, code: str) -> tuple[s
     Raises:
         OtherCode: This worker's judge is not the one that is asked for.
     """
-    if code != judge._code_fingerprint():
+    if code != judge.code_fingerprint():
         raise OtherCode(_OTHER_CODE)
     with _one_at_a_time:
         _one_thread()
@@ -178,7 +178,7 @@ def _not_theirs(error: BaseException) -> str:
 
 def about_worker(level: str | None) -> tuple[str, str]:
     """What a worker says of itself before it is given a job: fingerprint of its judge, description of its sandbox."""
-    return judge._code_fingerprint(), (sandbox.at(level) if level else sandbox.best()).description
+    return judge.code_fingerprint(), (sandbox.at(level) if level else sandbox.best()).description
 
 
 def connect(address: str, level: str | None):
@@ -248,7 +248,7 @@ def _ask_workers(client, address: str, level: str | None) -> list[str]:
                 f"the worker {worker} cannot judge ({describe(error)}); install the course there as it is here, and "
                 "start the worker in that environment"
             ) from error
-        if code != judge._code_fingerprint():
+        if code != judge.code_fingerprint():
             raise CannotStart(f"the worker {worker} would judge otherwise: {_OTHER_CODE}")
         sandboxes.append(description)
     return sandboxes

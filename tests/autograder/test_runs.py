@@ -426,7 +426,7 @@ def test_a_job_that_kills_its_worker_is_a_row_with_a_reason(cluster, handed_in, 
 
 def test_a_worker_with_other_code_is_refused(cluster, handed_in, tmp_path, monkeypatch, capsys):
     ready(cluster, 1)
-    monkeypatch.setattr(judge, "_code_fingerprint", lambda: "of another day")
+    monkeypatch.setattr(judge, "code_fingerprint", lambda: "of another day")
     refused(capsys, command(handed_in, tmp_path / "out", "--scheduler", cluster.address), tmp_path, "another version")
 
 
@@ -467,7 +467,7 @@ def test_a_scheduler_that_goes_away(tmp_path, solved, monkeypatch):
         client, sandboxes = workers.connect(short.address, None)
         assert len(sandboxes) == 1
         text = json.dumps(raw(solved))
-        jobs = (Job(str(n), SLUG, text, n, None, judge._code_fingerprint()) for n in range(100))
+        jobs = (Job(str(n), SLUG, text, n, None, judge.code_fingerprint()) for n in range(100))
         outcomes = []
         with contextlib.closing(client), pytest.raises(RuntimeError, match="scheduler is gone"):
             for _, outcome in workers.on_dask(jobs, client):
