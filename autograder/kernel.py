@@ -164,7 +164,10 @@ class BlockForeign:
 def receive_exactly(connection: socket.socket, count: int) -> bytes:
     parts = []
     while count:
-        part = connection.recv(min(count, 1 << 20))
+        try:
+            part = connection.recv(min(count, 1 << 20))
+        except ConnectionResetError:
+            part = b""
         if not part:
             os._exit(0)  # the judge is gone
         parts.append(part)
@@ -392,10 +395,26 @@ def main() -> None:
         sys.exit(1)
     control = socket.socket(fileno=OPTIONS["fd"])
     folders: dict[int, str] = {}
+    try:
+        answer_judge(control, box, folders)
+    except (ConnectionResetError, BrokenPipeError):  # the judge was interrupted in the middle of a request
+        pass
+    for child in folders:
+        end_kernel(child)
+
+
+def answer_judge(control: socket.socket, box: confine.Box, folders: dict[int, str]) -> None:
+    """Start and end kernels as the judge asks, until it closes the connection.
+
+    Args:
+        control: the connection to the judge.
+        box: what the kernels are confined in.
+        folders: the folder of each kernel that is running, by process id; kept up to date here.
+    """
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
         if not message:
-            break
+            return
         request = json.loads(message)
         if "fork" in request:
             options = {**request["fork"], "folder": box.make_folder()}
@@ -413,8 +432,6 @@ def main() -> None:
             box.remove_folder(folders.pop(child))
             answer = {}
         control.sendall(json.dumps(answer).encode())
-    for child in folders:
-        end_kernel(child)
 
 
 def end_kernel(child: int) -> None:
