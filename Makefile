@@ -16,7 +16,7 @@ PORT   ?= 8000
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course book exercises serve test test-fast lint format mutants bench vendor clean
+.PHONY: help setup course book exercises serve test test-fast lint format mutants bench stills vendor clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ mutants: $(READY)  ## which slips in the solutions would still get full marks
 
 bench: $(READY)  ## measure side by side with what a user would pick instead
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+stills: $(READY)  ## take the still pictures of the live figures again (needs Chromium)
+	$(BIN)/python book/_stills/update.py
 
 vendor:  ## fetch the third-party files of book/_vendor again (needs npm)
 	sh book/_vendor/update.sh

@@ -32,7 +32,7 @@ kernelspec:
 def book(tmp_path: Path) -> Path:
     """A copy of the configuration with one page, `book/intro`, and a library of one module."""
     source = tmp_path / "source"
-    for folder in ("_extensions", "_static"):
+    for folder in ("_assets", "_extensions", "_static"):
         shutil.copytree(ROOT / "book" / folder, source / "book" / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (source / "book" / "_vendor").mkdir()
     shutil.copy(ROOT / "_config.yml", source)
@@ -40,6 +40,7 @@ def book(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "book" / "references.bib", source / "book")
     (source / "lib" / "neuralnotes").mkdir(parents=True)
     (source / "lib" / "neuralnotes" / "__init__.py").write_text("", encoding="utf-8")
+    (source / "lib" / "neuralnotes" / "figures").symlink_to(ROOT / "lib" / "neuralnotes" / "figures")
     (source / "lib" / "neuralnotes" / "numbers_of_a_page.py").write_text("NUMBER = 41\n", encoding="utf-8")
     return source
 

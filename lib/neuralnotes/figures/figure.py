@@ -1,0 +1,83 @@
+"""What every live figure has in common: one JavaScript module, and in a notebook a state that Python reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+_KIT_IMPORT = re.compile(r'^import \{[^}]*\} from "\./kit\.js";\n', re.M)
+
+
+def module_source(name: str) -> str:
+    """The JavaScript of a figure as one module, which is what a notebook needs: the kit, then the figure itself.
+
+    Args:
+        name: the name of the module, such as "perceptron".
+
+    Returns:
+        Source that imports nothing.
+    """
+    source, count = _KIT_IMPORT.subn("", (HERE / f"{name}.js").read_text(encoding="utf-8"))
+    if count != 1:
+        raise ValueError(f'{name}.js must have exactly one line \'import {{ ... }} from "./kit.js";\'')
+    return (HERE / "kit.js").read_text(encoding="utf-8") + "\n" + source
+
+
+def standalone(name: str, props: dict | None = None, *, still: bool = False) -> str:
+    """A figure as one HTML page that needs nothing else: to look at while it is written, to test, to photograph.
+
+    Args:
+        name: the name of the module, such as "perceptron".
+        props: what the figure is made with.
+        still: whether the page is for a still picture.
+
+    Returns:
+        HTML. In the page's scripts `module` is the module and `shown` what its `mount` returned.
+    """
+    css = (HERE / "figures.css").read_text(encoding="utf-8")
+    source, options = (json.dumps(x).replace("</", "<\\/") for x in (module_source(name), {"still": still}))
+    given = json.dumps(props or {}).replace("</", "<\\/")
+    return f"""<!doctype html>
+<html lang="en" data-theme="light">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>
+<link rel="icon" href="data:,">
+<style>
+body {{ background: #fff; font-family: system-ui, sans-serif; margin: 0; }}
+html[data-theme="dark"] body {{ background: #121212; }}
+{css}</style></head>
+<body><main><div id="figure"></div></main>
+<script type="module">
+const source = new Blob([{source}], {{ type: "text/javascript" }});
+window.module = await import(URL.createObjectURL(source));
+window.shown = window.module.mount(document.getElementById("figure"), {given}, {options});
+</script></body></html>
+"""
+
+
+class Figure(anywidget.AnyWidget):
+    """A live figure in a notebook. Make one of its subclasses; the last value of a cell is shown.
+
+    A subclass names its module in `module` and takes its props as keyword arguments. An argument that is None keeps
+    the default of the JavaScript module.
+
+    Attributes:
+        props: what the figure was made with.
+        state: what the reader has changed since; set it to put the figure into a state.
+    """
+
+    module = ""
+    props = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init_subclass__(cls, **options):
+        cls._esm = module_source(cls.module)
+        cls._css = (HERE / "figures.css").read_text(encoding="utf-8")
+        super().__init_subclass__(**options)
+
+    def __init__(self, **props):
+        super().__init__(props={name: value for name, value in props.items() if value is not None})

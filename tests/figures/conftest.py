@@ -1,0 +1,70 @@
+"""A browser in which a figure stands alone on a page."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: run `make setup`")
+
+from neuralnotes.figures.figure import standalone  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+
+
+def pytest_collection_modifyitems(items) -> None:
+    for item in items:
+        if "tests/figures/" in item.path.as_posix():
+            item.add_marker(pytest.mark.slow)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(chromium, tmp_path):
+    """show(name, props, width=760, still=False) -> a page with the figure on it; an error on the page fails the test.
+
+    In the page, `module` is the figure's module (with everything it exports) and `shown` is what `mount` returned:
+    `page.evaluate("shown.state()")`, `page.evaluate("([x]) => module.forward(x)", [x])`.
+    """
+    errors: list[str] = []
+    contexts = []
+
+    def show(name: str, props: dict | None = None, *, width: int = 760, still: bool = False, touch: bool = False):
+        file = tmp_path / f"{len(contexts)}.html"
+        file.write_text(standalone(name, props, still=still), encoding="utf-8")
+        context = chromium.new_context(viewport={"width": width, "height": 900}, has_touch=touch)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: message.type != "error" or errors.append(message.text))
+        page.goto(file.as_uri())
+        page.wait_for_function("window.shown", timeout=10_000)
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def drag(page, locator, dx: float, dy: float) -> None:
+    """Drag the middle of an element by some pixels, with the mouse."""
+    box = locator.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx / 2, y + dy / 2)
+    page.mouse.move(x + dx, y + dy)
+    page.mouse.up()
