@@ -75,8 +75,9 @@ class Figure(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
     def __init_subclass__(cls, **options):
-        cls._esm = module_source(cls.module)
-        cls._css = (HERE / "figures.css").read_text(encoding="utf-8")
+        if "module" in vars(cls):  # not the class that traitlets derives when it adds traits to an object
+            cls._esm = module_source(cls.module)
+            cls._css = (HERE / "figures.css").read_text(encoding="utf-8")
         super().__init_subclass__(**options)
 
     def __init__(self, **props):

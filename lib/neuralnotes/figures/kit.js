@@ -366,6 +366,8 @@ export function handle(plotted, { x, y, label, bounds = {}, step, lock, content,
     const moved = onmove(a, b) ?? [a, b];
     point.move(...moved);
   };
+  // `touch-action` has no effect on a group inside an SVG: without this the page scrolls and the drag is cancelled
+  node.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
   node.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     node.focus();

@@ -56,7 +56,7 @@ for (const place of document.querySelectorAll(".nn-live")) {
   if (calm) {
     const start = Object.assign(document.createElement("button"), { type: "button", className: "nn-button nn-start", textContent: words.start });
     start.addEventListener("click", () => show(place));
-    place.append(start);
+    place.prepend(start);
   } else {
     near.observe(place);
   }
