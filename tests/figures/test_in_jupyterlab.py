@@ -29,7 +29,8 @@ def lab(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = {name: str(tmp_path / ".home") for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR")}
+    folders = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR")
+    home = {name: str(tmp_path / ".home") for name in folders}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
                "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
@@ -56,18 +57,18 @@ def test_python_reads_what_the_reader_did(lab, chromium):
     page.goto(lab + "/lab/tree/figure.ipynb")
     cells = page.locator(".jp-CodeCell")
     cells.nth(2).wait_for(timeout=60_000)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
     cells.nth(0).locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     handle = page.locator(".nn-fig .nn-handle").first
     handle.wait_for(timeout=60_000)
     cells.nth(1).locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
-    cells.nth(1).get_by_text("points before:").wait_for(timeout=30_000)
+    cells.nth(1).locator("pre", has_text="points before:").wait_for(timeout=30_000)
     handle.focus()
     page.keyboard.press("Shift+ArrowUp")
     cells.nth(2).locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
-    cells.nth(2).get_by_text("moved: True").wait_for(timeout=30_000)
+    cells.nth(2).locator("pre", has_text="moved: True").wait_for(timeout=30_000)
     assert elsewhere == []
     page.close()
