@@ -17,12 +17,16 @@ _MODULES = (
     "convolution",
     "data",
     "date_reader",
+    "figures",
+    "graph_convolution",
     "layers",
     "losses",
+    "models",
     "optimizers",
     "plots",
     "tasks",
     "training",
+    "transformations",
 )
 
 

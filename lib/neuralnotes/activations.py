@@ -77,7 +77,7 @@ def sigmoid_backward(dout: Tensor, x: Tensor) -> Tensor:
 
     Source: Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors.
 
-    Chapter: Activations, initialization and normalization
+    Chapter: Backpropagation and automatic differentiation (sigmoid-derivative-fused-node)
     """
     # 1 - sigmoid(x) = sigmoid(-x), and the right-hand side keeps its digits where sigmoid(x) rounds to 1.
     return dout * torch.sigmoid(x) * torch.sigmoid(-x)

@@ -18,6 +18,11 @@ from torch import Tensor
 def causal_mask(n: int, like: Tensor | None = None) -> Tensor:
     """Mask that lets each position attend to itself and to the past.
 
+    >>> causal_mask(3)
+    tensor([[ True, False, False],
+            [ True,  True, False],
+            [ True,  True,  True]])
+
     Args:
         n: Number of positions.
         like: A tensor on whose device the mask shall be; without it, torch's default device.
@@ -30,7 +35,7 @@ def causal_mask(n: int, like: Tensor | None = None) -> Tensor:
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (masked-self-attention)
     """
     if n < 0:
         raise ValueError(f"n must not be negative, got {n}")
@@ -40,6 +45,10 @@ def causal_mask(n: int, like: Tensor | None = None) -> Tensor:
 
 def padding_mask(lengths: Tensor, n: int) -> Tensor:
     """Mask that hides the padding behind sequences shorter than ``n``.
+
+    >>> padding_mask(torch.tensor([1, 3]), 3)
+    tensor([[ True, False, False],
+            [ True,  True,  True]])
 
     Args:
         lengths: Number of real tokens of each sequence, integers from 0 to ``n``, (B,).
@@ -54,7 +63,7 @@ def padding_mask(lengths: Tensor, n: int) -> Tensor:
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (masked-self-attention)
     """
     if lengths.dim() != 1 or lengths.dtype.is_floating_point or lengths.dtype == torch.bool:
         raise ValueError(f"lengths must be integers (B,), got {lengths.dtype} {tuple(lengths.shape)}")
@@ -85,6 +94,9 @@ def _check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over the last axis among the places that the mask allows; the others get exactly 0.
 
+    >>> masked_softmax(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([True, True, False]))
+    tensor([0.2689, 0.7311, 0.0000])
+
     Args:
         scores: Scores of any size, (..., M) with M at least 1.
         mask: Boolean, broadcastable to ``scores``, True = may attend; without it, every place may.
@@ -97,7 +109,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (masked-self-attention)
     """
     _check_mask(mask, scores)
     if mask is not None:
@@ -111,6 +123,11 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Attention with the plain scores ``q . k``.
+
+    >>> k, v = torch.eye(2), torch.tensor([[10.0], [20.0]])
+    >>> out, weights = dot_product_attention(torch.tensor([[1.0, 0.0]]), k, v)
+    >>> out, weights
+    (tensor([[12.6894]]), tensor([[0.7311, 0.2689]]))
 
     Args:
         q: Queries, (..., N, D_k).
@@ -126,7 +143,7 @@ def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None =
 
     Source: Luong, Pham and Manning (2015), Effective approaches to attention-based neural machine translation.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (attention-matrix-form)
     """
     _check_qkv(q, k, v)
     weights = masked_softmax(q @ k.transpose(-2, -1), mask)  # (..., N, M)
@@ -138,6 +155,11 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor |
 
     The dot product of two vectors of D_k independent components of variance 1 has variance D_k; the root keeps the
     scores at variance 1, whatever the dimension, and the softmax away from saturation.
+
+    >>> q, k, v = torch.ones(1, 4), torch.tensor([[1.0] * 4, [0.5] * 4]), torch.tensor([[10.0], [20.0]])
+    >>> out, weights = scaled_dot_product_attention(q, k, v)  # scores 4 / 2 and 2 / 2
+    >>> out, weights
+    (tensor([[12.6894]]), tensor([[0.7311, 0.2689]]))
 
     Args:
         q: Queries, (..., N, D_k).
@@ -153,7 +175,7 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor |
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (scaled-dot-product-attention)
     """
     return dot_product_attention(q / math.sqrt(q.shape[-1]), k, v, mask)
 
@@ -162,6 +184,12 @@ def attention_backward(
     dout: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Backward pass of :func:`scaled_dot_product_attention` with respect to queries, keys and values.
+
+    >>> q, k, v = torch.ones(1, 4), torch.tensor([[1.0] * 4, [0.5] * 4]), torch.tensor([[10.0], [20.0]])
+    >>> dq, dk, dv = attention_backward(torch.ones(1, 1), q, k, v)
+    >>> dv  # the weights
+    tensor([[0.7311],
+            [0.2689]])
 
     Args:
         dout: Gradient with respect to the outputs, (..., N, D_v).
@@ -178,7 +206,7 @@ def attention_backward(
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (attention-backward)
     """
     out, weights = scaled_dot_product_attention(q, k, v, mask)  # (..., N, D_v), (..., N, M)
     if dout.shape != out.shape:
@@ -205,6 +233,11 @@ def additive_attention(
 ) -> tuple[Tensor, Tensor]:
     """Attention with the scores ``w_a . tanh(q W_q + k W_k)``; queries and keys may differ in dimension.
 
+    >>> q, k, v = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0], [-1.0]]), torch.tensor([[4.0], [8.0]])
+    >>> w_q, w_k, w_a = torch.tensor([[1.0], [0.0]]), torch.tensor([[1.0]]), torch.tensor([2.0])
+    >>> additive_attention(q, k, v, w_q, w_k, w_a)[1]  # scores 2 tanh(2) and 0
+    tensor([[0.8730, 0.1270]])
+
     Args:
         queries: Queries, (..., N, D_q).
         keys: Keys, (..., M, D_key).
@@ -222,7 +255,7 @@ def additive_attention(
 
     Source: Bahdanau, Cho and Bengio (2015), Neural machine translation by jointly learning to align and translate.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (additive-attention)
     """
     shapes = [tuple(t.shape) for t in (queries, keys, values, w_q, w_k, w_a)]
     fits = min(queries.dim(), keys.dim(), values.dim()) >= 2 and keys.shape[-2] == values.shape[-2]
@@ -239,13 +272,55 @@ def additive_attention(
     return weights @ values, weights
 
 
-def multi_head_attention(
-    x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, w_o: Tensor, num_heads: int, mask: Tensor | None = None
-) -> Tensor:
-    """Multi-head self-attention: H attentions side by side, each on D / H of the projected columns.
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """Cut the columns of projected tokens into heads.
 
-    Head h uses the columns ``h D/H`` to ``(h + 1) D/H`` of each projection; the heads' outputs are put side by side in
-    the same order and mixed by ``w_o``.
+    >>> split_heads(torch.arange(8.0).reshape(1, 2, 4), num_heads=2)[0, 1]  # the second head
+    tensor([[2., 3.],
+            [6., 7.]])
+
+    Args:
+        x: Projected tokens, (B, N, D).
+        num_heads: Number of heads H; it must divide D.
+
+    Returns:
+        (B, H, N, D/H): head h has the columns ``h D/H`` to ``(h + 1) D/H``, a view of ``x`` where that is possible.
+
+    Raises:
+        ValueError: If ``x`` does not have three axes or ``num_heads`` does not divide D.
+
+    Source: Vaswani et al. (2017), Attention is all you need.
+
+    Chapter: Attention and transformers (multi-head-attention)
+    """
+    if x.dim() != 3:
+        raise ValueError(f"expected tokens (B, N, D), got {tuple(x.shape)}")
+    batch, n, d = x.shape
+    if num_heads < 1 or d % num_heads:
+        raise ValueError(f"num_heads must divide D: {num_heads} heads do not divide {d} columns")
+    return x.reshape(batch, n, num_heads, d // num_heads).transpose(1, 2)  # (B, H, N, D/H)
+
+
+def multi_head_attention(
+    x: Tensor,
+    w_q: Tensor,
+    w_k: Tensor,
+    w_v: Tensor,
+    w_o: Tensor,
+    num_heads: int,
+    mask: Tensor | None = None,
+    memory: Tensor | None = None,
+) -> Tensor:
+    """Multi-head attention: H attentions side by side, each on D / H of the projected columns.
+
+    Without ``memory`` it is self-attention: queries, keys and values come from ``x``. With it, it is cross-attention:
+    ``x`` asks, and keys and values come from ``memory``. Head h uses the columns ``h D/H`` to ``(h + 1) D/H`` of each
+    projection; the heads' outputs are put side by side in the same order and mixed by ``w_o``.
+
+    >>> x, eye = torch.eye(2)[None], torch.eye(2)
+    >>> multi_head_attention(x, eye, eye, eye, eye, num_heads=2)
+    tensor([[[0.7311, 0.5000],
+             [0.5000, 0.7311]]])
 
     Args:
         x: Tokens, (B, N, D).
@@ -254,7 +329,8 @@ def multi_head_attention(
         w_v: Projection to values, (D, D).
         w_o: Output projection, (D, D).
         num_heads: Number of heads H; it must divide D.
-        mask: Boolean, broadcastable to (B, H, N, N), True = may attend.
+        mask: Boolean, broadcastable to (B, H, N, M), True = may attend.
+        memory: Tokens to attend to, (B, M, D); without it, ``x`` itself, and M is N.
 
     Returns:
         Tokens, (B, N, D).
@@ -265,20 +341,18 @@ def multi_head_attention(
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (multi-head-attention)
     """
     shapes = [tuple(w.shape) for w in (w_q, w_k, w_v, w_o)]
     if x.dim() != 3 or shapes != [(x.shape[2], x.shape[2])] * 4:
         raise ValueError(f"expected x (B, N, D) and four weights (D, D), got {tuple(x.shape)} and {shapes}")
-    batch, n, d = x.shape
-    if num_heads < 1 or d % num_heads:
-        raise ValueError(f"num_heads must divide D: {num_heads} heads do not divide {d} columns")
-
-    def split(projected: Tensor) -> Tensor:
-        return projected.reshape(batch, n, num_heads, d // num_heads).transpose(1, 2)  # (B, H, N, D/H)
-
-    out, _ = scaled_dot_product_attention(split(x @ w_q), split(x @ w_k), split(x @ w_v), mask)  # (B, H, N, D/H)
-    side_by_side = out.transpose(1, 2).reshape(batch, n, d)  # (B, N, D)
+    if memory is None:
+        memory = x
+    elif memory.dim() != 3 or memory.shape[::2] != x.shape[::2]:
+        raise ValueError(f"expected a memory (B, M, D) for x {tuple(x.shape)}, got {tuple(memory.shape)}")
+    q, k, v = (split_heads(t @ w, num_heads) for t, w in ((x, w_q), (memory, w_k), (memory, w_v)))
+    out, _ = scaled_dot_product_attention(q, k, v, mask)  # (B, H, N, D/H)
+    side_by_side = out.transpose(1, 2).reshape(x.shape)  # (B, N, D)
     return side_by_side @ w_o  # (B, N, D)
 
 
@@ -287,6 +361,10 @@ def positional_encoding(n: int, d: int, base: float = 10000.0, like: Tensor | No
 
     Column i is ``sin(p / base**(i / d))`` if i is even and ``cos(p / base**((i - 1) / d))`` if it is odd, for the
     positions p = 0 ... n-1. The wavelengths go from 2 pi to nearly 2 pi ``base`` positions.
+
+    >>> positional_encoding(2, 4)
+    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
+            [0.8415, 0.5403, 0.0100, 0.9999]])
 
     Args:
         n: Number of positions.
@@ -302,7 +380,7 @@ def positional_encoding(n: int, d: int, base: float = 10000.0, like: Tensor | No
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (positional-encoding)
     """
     if n < 1 or d < 1 or not base > 0:
         raise ValueError(f"n and d must be at least 1 and base positive, got n = {n}, d = {d}, base = {base}")
@@ -332,6 +410,10 @@ def _normalize(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
 def layer_norm_forward(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float = 1e-5) -> Tensor:
     """Layer normalization: one mean and one deviation per token, over its features.
 
+    >>> layer_norm_forward(torch.tensor([[1.0, 3.0], [10.0, 30.0]]), torch.ones(2), torch.zeros(2))
+    tensor([[-1.0000,  1.0000],
+            [-1.0000,  1.0000]])
+
     Args:
         x: Tokens, (..., D).
         gamma: Scale of each feature, (D,).
@@ -355,6 +437,10 @@ def layer_norm_forward(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float = 
 
 def layer_norm_backward(dout: Tensor, x: Tensor, gamma: Tensor, epsilon: float = 1e-5) -> tuple[Tensor, Tensor, Tensor]:
     """Backward pass of :func:`layer_norm_forward`.
+
+    >>> dx, dgamma, dbeta = layer_norm_backward(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 3.0]]), torch.ones(2))
+    >>> dgamma, dbeta
+    (tensor([-1.0000,  0.0000]), tensor([1., 0.]))
 
     Args:
         dout: Gradient with respect to the output, the shape of ``x``.

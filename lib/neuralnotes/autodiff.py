@@ -5,7 +5,7 @@ respect to itself into gradients with respect to its parents. `Value.backward` v
 Torch tensors are the storage (so device and dtype follow the inputs); torch's own autograd is not used.
 
 Source: Rumelhart, Hinton and Williams (1986); Baydin et al. (2018), "Automatic differentiation in machine learning".
-Chapter: Backpropagation and automatic differentiation.
+Chapter: Backpropagation and automatic differentiation (autodiff-engine)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Value:
     Raises:
         TypeError: `data` is an integer, boolean or complex tensor.
 
-    Chapter: Backpropagation and automatic differentiation.
+    Chapter: Backpropagation and automatic differentiation (autodiff-engine)
     """
 
     __array_ufunc__ = None  # NumPy array * Value: let Value.__rmul__ answer
@@ -208,7 +208,7 @@ def maximum(a: Value | float, b: Value | float) -> Value:
         TypeError: neither of them is a Value.
         ValueError: the shapes do not broadcast.
 
-    Chapter: Backpropagation and automatic differentiation.
+    Chapter: Backpropagation and automatic differentiation (graph-max-sum-product)
     """
     a, b = _pair("max", a, b)
     first = a.data >= b.data
@@ -228,7 +228,7 @@ def softmax_cross_entropy(logits: Value, labels) -> Value:
     Raises:
         ValueError: the shapes do not fit, or a label is not an integer from 0 to C - 1.
 
-    Chapter: Backpropagation and automatic differentiation.
+    Chapter: Backpropagation and automatic differentiation (sigmoid-derivative-fused-node)
     """
     labels = torch.as_tensor(labels, device=logits.data.device)
     if logits.data.ndim != 2 or labels.shape != logits.shape[:1] or labels.is_floating_point():
@@ -255,7 +255,7 @@ def topological_order(root: Value) -> list[Value]:
     Returns:
         The nodes; `root` is the last.
 
-    Chapter: Backpropagation and automatic differentiation.
+    Chapter: Backpropagation and automatic differentiation (computational-graph)
     """
     order, seen, stack = [], set(), [(root, False)]
     while stack:
@@ -284,7 +284,7 @@ def graph(value: Value) -> tuple[list[tuple], dict, dict]:
     Raises:
         ValueError: two different nodes have the same name.
 
-    Chapter: Backpropagation and automatic differentiation.
+    Chapter: Backpropagation and automatic differentiation (autodiff-engine)
     """
     order = topological_order(value)
     names = {node: node.name or f"v{position}" for position, node in enumerate(order, start=1)}
@@ -313,7 +313,7 @@ def gradient_error(f: Callable[..., Value], *inputs: torch.Tensor, h: float = 1e
     Raises:
         TypeError: an input is not a float64 tensor (a difference in float32 is mostly rounding).
 
-    Chapter: Backpropagation and automatic differentiation.
+    Chapter: Backpropagation and automatic differentiation (four-ways-to-differentiate)
     """
     if any(not isinstance(x, torch.Tensor) or x.dtype != torch.float64 for x in inputs):
         raise TypeError("gradient_error needs float64 tensors: convert them with .double()")

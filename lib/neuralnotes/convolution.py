@@ -1,7 +1,8 @@
 """Two-dimensional convolution and pooling, forward and backward, written by hand.
 
 What deep learning calls convolution is cross-correlation: the kernel is not flipped. Images are (N, C, H, W): example,
-channel, row, column. Stride and padding are the same in both directions; the padding is zeros, on all four sides.
+channel, row, column. Stride, padding and dilation are the same in both directions; the padding is zeros, on all four
+sides.
 
 The direct version rests on one idea: fix an offset (i, j) inside the kernel, and the pixels that this kernel element
 meets are a strided slice of the image, as large as the output. A convolution is then a sum of F_H * F_W small matrix
@@ -51,14 +52,17 @@ def _check_dout(dout: Tensor, shape: Sequence[int]) -> None:
         raise ValueError(f"dout must have the shape of the output, {tuple(shape)}, got {tuple(dout.shape)}")
 
 
-def conv_output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+def conv_output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
     """Number of places where a kernel fits along one axis: ``(size - kernel + 2 padding) / stride + 1``.
+
+    A dilated kernel counts with the pixels that it spans, ``dilation (kernel - 1) + 1``, for ``kernel``.
 
     Args:
         size: Number of pixels along the axis, at least 1.
         kernel: Number of kernel elements along the axis, at least 1.
         stride: Step from one place to the next, in pixels, at least 1.
         padding: Zeros added at each end, at least 0.
+        dilation: Pixels from one kernel element to the next, at least 1; 1 leaves no gaps.
 
     Returns:
         The number of output pixels along the axis, at least 1.
@@ -69,22 +73,24 @@ def conv_output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) 
 
     Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep learning.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (conv-output-size)
     """
     size = _check_integer("size", size, 1)
     kernel = _check_integer("kernel", kernel, 1)
     stride = _check_integer("stride", stride, 1)
     padding = _check_integer("padding", padding, 0)
-    room = size - kernel + 2 * padding
+    dilation = _check_integer("dilation", dilation, 1)
+    span = dilation * (kernel - 1) + 1
+    name = f"kernel {kernel}" if dilation == 1 else f"kernel {kernel} with dilation {dilation}, spanning {span}"
+    room = size - span + 2 * padding
     if room < 0:
         raise ValueError(
-            f"a kernel of {kernel} does not fit into {size} pixels with padding {padding}: "
-            "use a smaller kernel or more padding"
+            f"a {name} does not fit into {size} pixels with padding {padding}: use a smaller kernel or more padding"
         )
     if room % stride:
         raise ValueError(
-            f"stride {stride} does not divide size - kernel + 2 * padding = {room} "
-            f"(size {size}, kernel {kernel}, padding {padding}): change one of the four"
+            f"stride {stride} does not divide size - {'kernel' if dilation == 1 else 'span'} + 2 * padding = {room} "
+            f"(size {size}, {name}, padding {padding}): change one of them"
         )
     return room // stride + 1
 
@@ -125,7 +131,8 @@ def receptive_field(layers: Iterable[tuple[int, int]]) -> int:
     """Side of the square of input pixels that one output pixel of a stack of layers depends on.
 
     Args:
-        layers: A pair (kernel, stride) for each convolution or pooling layer, the first layer first.
+        layers: A pair (kernel, stride) for each convolution or pooling layer, the first layer first. A dilated kernel
+            counts with the pixels that it spans.
 
     Returns:
         The side in input pixels; 1 for an empty stack.
@@ -136,7 +143,7 @@ def receptive_field(layers: Iterable[tuple[int, int]]) -> int:
 
     Source: Araujo, Norris and Sim (2019), Computing receptive fields of convolutional neural networks.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (receptive-field)
     """
     field = 1
     jump = 1  # distance in input pixels between neighbors of the current layer
@@ -166,44 +173,50 @@ def _met(image: Tensor, i: int, j: int, stride: int, oh: int, ow: int) -> Tensor
     return image[:, :, i : i + stride * oh : stride, j : j + stride * ow : stride]
 
 
-def _gather(image: Tensor, w: Tensor, stride: int, oh: int, ow: int) -> Tensor:
+def _gather(image: Tensor, w: Tensor, stride: int, oh: int, ow: int, dilation: int = 1) -> Tensor:
     """(N, C, H, W) and (K, C, FH, FW) -> (N, K, OH, OW): each output pixel collects from its window."""
     out = image.new_zeros(len(image), len(w), oh, ow)
     for i in range(w.shape[2]):
         for j in range(w.shape[3]):
-            out = out + torch.einsum("nchw,kc->nkhw", _met(image, i, j, stride, oh, ow), w[:, :, i, j])
+            met = _met(image, dilation * i, dilation * j, stride, oh, ow)
+            out = out + torch.einsum("nchw,kc->nkhw", met, w[:, :, i, j])
     return out
 
 
-def _spread(maps: Tensor, w: Tensor, stride: int, height: int, width: int) -> Tensor:
+def _spread(maps: Tensor, w: Tensor, stride: int, height: int, width: int, dilation: int = 1) -> Tensor:
     """(N, K, OH, OW) and (K, C, FH, FW) -> (N, C, H, W): the transpose of `_gather`, each pixel gives to its window."""
     n, _, oh, ow = maps.shape
     image = maps.new_zeros(n, w.shape[1], height, width)
     for i in range(w.shape[2]):
         for j in range(w.shape[3]):
-            met = _met(image, i, j, stride, oh, ow)
+            met = _met(image, dilation * i, dilation * j, stride, oh, ow)
             met += torch.einsum("nkhw,kc->nchw", maps, w[:, :, i, j])
     return image
 
 
-def _kernel_gradient(maps: Tensor, image: Tensor, fh: int, fw: int, stride: int) -> Tensor:
+def _kernel_gradient(maps: Tensor, image: Tensor, fh: int, fw: int, stride: int, dilation: int = 1) -> Tensor:
     """(N, K, OH, OW) and (N, C, H, W) -> (K, C, FH, FW): how each map goes with what each kernel element met."""
     oh, ow = maps.shape[2:]
     dw = maps.new_zeros(maps.shape[1], image.shape[1], fh, fw)
     for i in range(fh):
         for j in range(fw):
-            dw[:, :, i, j] = torch.einsum("nkhw,nchw->kc", maps, _met(image, i, j, stride, oh, ow))
+            met = _met(image, dilation * i, dilation * j, stride, oh, ow)
+            dw[:, :, i, j] = torch.einsum("nkhw,nchw->kc", maps, met)
     return dw
 
 
-def _conv_output_shape(x: Tensor, w: Tensor, b: Tensor, stride: int, padding: int) -> tuple[int, int, int, int]:
+def _conv_output_shape(
+    x: Tensor, w: Tensor, b: Tensor, stride: int, padding: int, dilation: int = 1
+) -> tuple[int, int, int, int]:
     _check_weights(x, w, b, transposed=False)
-    oh = conv_output_size(x.shape[2], w.shape[2], stride, padding)
-    ow = conv_output_size(x.shape[3], w.shape[3], stride, padding)
+    oh = conv_output_size(x.shape[2], w.shape[2], stride, padding, dilation)
+    ow = conv_output_size(x.shape[3], w.shape[3], stride, padding, dilation)
     return x.shape[0], w.shape[0], oh, ow
 
 
-def conv2d_forward(x: Tensor, w: Tensor, b: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+def conv2d_forward(
+    x: Tensor, w: Tensor, b: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> Tensor:
     """Two-dimensional cross-correlation of images with kernels, plus a bias.
 
     Args:
@@ -212,25 +225,26 @@ def conv2d_forward(x: Tensor, w: Tensor, b: Tensor, stride: int = 1, padding: in
         b: Biases, (K,).
         stride: Step of the kernel in both directions, in pixels.
         padding: Zeros around the image.
+        dilation: Pixels from one kernel element to the next in both directions; above 1, the kernel has gaps.
 
     Returns:
         Feature maps, (N, K, OH, OW); the sizes are those of :func:`conv_output_size`.
 
     Raises:
-        TypeError: If stride or padding is not an integer.
-        ValueError: If the shapes do not fit, stride < 1, padding < 0, the kernel does not fit, or the stride does not
-            divide.
+        TypeError: If stride, padding or dilation is not an integer.
+        ValueError: If the shapes do not fit, stride < 1, padding < 0, dilation < 1, the kernel does not fit, or the
+            stride does not divide.
 
     Source: LeCun et al. (1989), Backpropagation applied to handwritten zip code recognition.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (conv-layer-shapes)
     """
-    _, _, oh, ow = _conv_output_shape(x, w, b, stride, padding)
-    return _gather(_pad(x, padding), w, stride, oh, ow) + b[:, None, None]  # (N, K, OH, OW)
+    _, _, oh, ow = _conv_output_shape(x, w, b, stride, padding, dilation)
+    return _gather(_pad(x, padding), w, stride, oh, ow, dilation) + b[:, None, None]  # (N, K, OH, OW)
 
 
 def conv2d_backward(
-    dout: Tensor, x: Tensor, w: Tensor, b: Tensor, stride: int = 1, padding: int = 0
+    dout: Tensor, x: Tensor, w: Tensor, b: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Backward pass of :func:`conv2d_forward`.
 
@@ -241,22 +255,23 @@ def conv2d_backward(
         b: Biases, (K,).
         stride: Step of the kernel in both directions, in pixels.
         padding: Zeros around the image.
+        dilation: Pixels from one kernel element to the next in both directions; above 1, the kernel has gaps.
 
     Returns:
         ``dx`` (N, C, H, W), ``dw`` (K, C, FH, FW) and ``db`` (K,).
 
     Raises:
-        TypeError: If stride or padding is not an integer.
+        TypeError: If stride, padding or dilation is not an integer.
         ValueError: As for the forward pass, or if ``dout`` does not have the shape of the output.
 
     Source: LeCun et al. (1989), Backpropagation applied to handwritten zip code recognition.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (cnn-training)
     """
-    _check_dout(dout, _conv_output_shape(x, w, b, stride, padding))
+    _check_dout(dout, _conv_output_shape(x, w, b, stride, padding, dilation))
     padded = _pad(x, padding)  # (N, C, H + 2P, W + 2P)
-    dx = _crop(_spread(dout, w, stride, *padded.shape[2:]), padding)  # (N, C, H, W)
-    dw = _kernel_gradient(dout, padded, w.shape[2], w.shape[3], stride)  # (K, C, FH, FW)
+    dx = _crop(_spread(dout, w, stride, *padded.shape[2:], dilation), padding)  # (N, C, H, W)
+    dw = _kernel_gradient(dout, padded, w.shape[2], w.shape[3], stride, dilation)  # (K, C, FH, FW)
     db = dout.sum(dim=(0, 2, 3))  # (K,)
     return dx, dw, db
 
@@ -281,7 +296,7 @@ def im2col(x: Tensor, kernel_height: int, kernel_width: int, stride: int = 1, pa
 
     Source: Chellapilla, Puri and Simard (2006), High performance convolutional neural networks for document processing.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (conv-layer-shapes)
     """
     _check_image("x", x)
     oh = conv_output_size(x.shape[2], kernel_height, stride, padding)
@@ -359,7 +374,7 @@ def conv2d_fast(x: Tensor, w: Tensor, b: Tensor, stride: int = 1, padding: int =
 
     Source: Chellapilla, Puri and Simard (2006), High performance convolutional neural networks for document processing.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (conv-layer-shapes)
     """
     n, k, oh, ow = _conv_output_shape(x, w, b, stride, padding)
     cols = im2col(x, w.shape[2], w.shape[3], stride, padding)  # (N, OH, OW, C*FH*FW)
@@ -397,7 +412,7 @@ def max_pool2d_forward(x: Tensor, size: int, stride: int) -> Tensor:
     Source: Ranzato, Huang, Boureau and LeCun (2007), Unsupervised learning of invariant feature hierarchies with
     applications to object recognition.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (pooling-max-avg)
     """
     _pool_output_shape(x, size, stride)
     return _pool_windows(x, size, stride).amax(dim=4)  # (N, C, OH, OW)
@@ -425,7 +440,7 @@ def max_pool2d_backward(dout: Tensor, x: Tensor, size: int, stride: int) -> Tens
     Source: Ranzato, Huang, Boureau and LeCun (2007), Unsupervised learning of invariant feature hierarchies with
     applications to object recognition.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (pooling-max-avg)
     """
     n, c, oh, ow = _pool_output_shape(x, size, stride)
     _check_dout(dout, (n, c, oh, ow))
@@ -456,7 +471,7 @@ def average_pool2d_forward(x: Tensor, size: int, stride: int) -> Tensor:
 
     Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (pooling-max-avg)
     """
     _pool_output_shape(x, size, stride)
     return _pool_windows(x, size, stride).mean(dim=4)  # (N, C, OH, OW)
@@ -480,7 +495,7 @@ def average_pool2d_backward(dout: Tensor, x: Tensor, size: int, stride: int) -> 
 
     Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition.
 
-    Chapter: Convolutional networks
+    Chapter: Convolutional networks (pooling-max-avg)
     """
     n, c, oh, ow = _pool_output_shape(x, size, stride)
     _check_dout(dout, (n, c, oh, ow))

@@ -264,6 +264,51 @@ def _start(n: int, classes: int, seed: int) -> tuple[np.random.Generator, np.nda
     return rng, rng.permutation(np.arange(n, dtype=np.int64) % classes)
 
 
+# --- graphs -----------------------------------------------------------------------------------------------------------
+
+
+def communities(
+    n: int = 60, classes: int = 3, seed: int = 0, inside: float = 0.3, between: float = 0.03
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a connected graph of communities: many edges inside a class, few between classes.
+
+    Each pair of nodes gets an edge by chance. If the graph falls into parts, each part is joined to the one of node 0
+    by one more edge between random nodes.
+
+    Args:
+        n: number of nodes; the classes differ by one at most.
+        classes: number of communities.
+        seed: of the generator.
+        inside: chance of an edge between two nodes of one class.
+        between: chance of an edge between two nodes of different classes.
+
+    Returns:
+        Adjacency matrix (n, n), float64, 0 or 1, symmetric, zeros on the diagonal; labels (n,), int64 from 0.
+
+    Raises:
+        ValueError: if there are fewer nodes than classes, fewer than 1 class, or a chance is not from 0 to 1.
+
+    Source: Condon and Karp (2001), Algorithms for graph partitioning on the planted partition model.
+
+    Chapter: Convolutional networks (gcn-spatial-filtering)
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    for chance in (inside, between):
+        if not 0 <= chance <= 1:
+            raise ValueError(f"The chance of an edge must be from 0 to 1; got {chance}.")
+    rng, labels = _start(n, classes, seed)
+    chances = np.where(labels[:, None] == labels, inside, between)  # (n, n)
+    upper = np.triu(rng.random((n, n)) < chances, k=1)
+    adjacency = (upper | upper.T).astype(np.float64)
+    parts = connected_components(adjacency)[1]  # (n,), the number of the part of each node
+    while (parts != parts[0]).any():
+        i, j = rng.choice(np.flatnonzero(parts == parts[0])), rng.choice(np.flatnonzero(parts != parts[0]))
+        adjacency[i, j] = adjacency[j, i] = 1.0
+        parts[parts == parts[j]] = parts[0]
+    return adjacency, labels
+
+
 # --- dates for translation --------------------------------------------------------------------------------------------
 
 # Not from the calendar module: its names follow the reader's locale.

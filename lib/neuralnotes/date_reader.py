@@ -37,7 +37,7 @@ def parameters() -> dict[str, np.ndarray]:
     Raises:
         FileNotFoundError: If the file of the parameters is missing from the installation.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (attention-transformers)
     """
     with np.load(_FILE, allow_pickle=False) as file:
         return {name: file[name].astype(np.float64) for name in file.files}
@@ -51,7 +51,7 @@ def _all_dates() -> tuple[tuple[str, str], ...]:
 def training_dates() -> list[tuple[str, str]]:
     """Return the pairs (text, ISO text) that the model was trained on.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (attention-transformers)
     """
     return list(_all_dates()[:TRAINING_DATES])
 
@@ -59,7 +59,7 @@ def training_dates() -> list[tuple[str, str]]:
 def held_out_dates() -> list[tuple[str, str]]:
     """Return the pairs (text, ISO text) of the dates that the model has not seen, in any way of writing.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (attention-transformers)
     """
     return list(_all_dates()[TRAINING_DATES:])
 
@@ -77,7 +77,7 @@ def read(characters: Tensor, parameters: dict[str, Tensor]) -> tuple[Tensor, Ten
 
     Source: Vaswani et al. (2017), Attention is all you need.
 
-    Chapter: Attention and transformers
+    Chapter: Attention and transformers (attention-transformers)
     """
     p = parameters
     n, length = characters.shape

@@ -36,7 +36,7 @@ def affine_forward(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
     Source: Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors.
 
-    Chapter: Backpropagation and automatic differentiation
+    Chapter: Backpropagation and automatic differentiation (backprop-vjp-divide-conquer)
     """
     _check_affine(x, w, b)
     return x @ w + b  # (N, M)
@@ -59,7 +59,7 @@ def affine_backward(dout: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tens
 
     Source: Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors.
 
-    Chapter: Backpropagation and automatic differentiation
+    Chapter: Backpropagation and automatic differentiation (backprop-vjp-divide-conquer)
     """
     _check_affine(x, w, b)
     if dout.shape != (len(x), len(b)):
@@ -88,7 +88,7 @@ def two_layer_forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor)
 
     Source: Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors.
 
-    Chapter: Backpropagation and automatic differentiation
+    Chapter: Backpropagation and automatic differentiation (backprop-delta-equations)
     """
     return affine_forward(relu(affine_forward(x, w1, b1)), w2, b2)  # (N, K)
 
@@ -119,7 +119,7 @@ def two_layer_gradients(
 
     Source: Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors.
 
-    Chapter: Backpropagation and automatic differentiation
+    Chapter: Backpropagation and automatic differentiation (backprop-delta-equations)
     """
     z1 = affine_forward(x, w1, b1)  # (N, H)
     a1 = relu(z1)  # (N, H)

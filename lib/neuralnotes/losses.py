@@ -326,7 +326,7 @@ def softmax_cross_entropy_gradient(logits: Tensor, labels: Tensor) -> Tensor:
 
     Source: Bridle (1990), Probabilistic interpretation of feedforward classification network outputs.
 
-    Chapter: Loss functions
+    Chapter: Backpropagation and automatic differentiation (sigmoid-derivative-fused-node)
     """
     _check_class_labels(logits, labels)
     one_hot = torch.zeros_like(logits).scatter(1, labels.long()[:, None], 1.0)  # (N, K)

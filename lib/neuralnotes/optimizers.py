@@ -105,7 +105,7 @@ class SGD(Optimizer):
 
     Source: Robbins and Monro (1951), A stochastic approximation method.
 
-    Chapter: Gradient descent
+    Chapter: Backpropagation and automatic differentiation (training-cycle)
     """
 
     def _update(self, index: int, parameter: Tensor, gradient: Tensor) -> None:

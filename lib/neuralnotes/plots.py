@@ -327,7 +327,7 @@ def computational_graph(
         ValueError: if a name appears twice, an argument is not an earlier node, or `values` or `gradients` name an
             unknown node.
 
-    Chapter: Backpropagation and automatic differentiation
+    Chapter: Backpropagation and automatic differentiation (computational-graph)
     """
     parents = _graph_parents(nodes)
     for mapping, what in ((values, "values"), (gradients, "gradients")):

@@ -37,6 +37,14 @@ TRANSPOSED = [
     (1, 2, 3, 2, 2, 1, 2, 3, 0),  # gaps in the output
     (1, 2, 3, 3, 2, 5, 4, 1, 2),
 ]
+# H, W, FH, FW, stride, padding, dilation
+DILATED = [
+    (5, 6, 3, 2, 1, 0, 2),  # the kernel spans the whole height
+    (7, 9, 2, 3, 2, 0, 2),
+    (6, 8, 3, 1, 1, 2, 4),  # spans 9 rows: fits only thanks to the padding
+    (11, 8, 2, 2, 3, 1, 3),
+    (4, 5, 1, 1, 1, 0, 7),  # one element has no gaps
+]
 INVALID = [
     # H, FH, stride, padding
     (5, 3, 3, 0),  # the stride does not divide
@@ -70,6 +78,48 @@ def test_conv2d(n, c, h, w, k, fh, fw, stride, padding, normal, check_gradients)
         conv.conv2d_backward(dout, x, kernels, b, stride, padding),
         oracle=lambda x, kernels, b: (F.conv2d(x, kernels, b, stride, padding) * dout).sum(),
     )
+
+
+@pytest.mark.parametrize(("h", "w", "fh", "fw", "stride", "padding", "dilation"), DILATED)
+def test_dilated_conv2d(h, w, fh, fw, stride, padding, dilation, normal, check_gradients):
+    x, kernels, b = normal(2, 2, h, w), normal(3, 2, fh, fw), normal(3)
+    expected = F.conv2d(x, kernels, b, stride, padding, dilation)
+    out = conv.conv2d_forward(x, kernels, b, stride, padding, dilation)
+    torch.testing.assert_close(out, expected, rtol=1e-11, atol=1e-12)
+    assert out.shape[2:] == (
+        conv.conv_output_size(h, fh, stride, padding, dilation),
+        conv.conv_output_size(w, fw, stride, padding, dilation),
+    )
+    # A dilated kernel is a larger kernel with zeros in its gaps.
+    filled = kernels.new_zeros(3, 2, dilation * (fh - 1) + 1, dilation * (fw - 1) + 1)
+    filled[:, :, ::dilation, ::dilation] = kernels
+    torch.testing.assert_close(out, conv.conv2d_forward(x, filled, b, stride, padding), rtol=1e-11, atol=1e-12)
+    dout = normal(*expected.shape)
+    check_gradients(
+        lambda x, kernels, b: (conv.conv2d_forward(x, kernels, b, stride, padding, dilation) * dout).sum(),
+        [x, kernels, b],
+        conv.conv2d_backward(dout, x, kernels, b, stride, padding, dilation),
+        oracle=lambda x, kernels, b: (F.conv2d(x, kernels, b, stride, padding, dilation) * dout).sum(),
+    )
+
+
+def test_bad_dilation(normal):
+    x, w, b = normal(1, 1, 6, 6), normal(1, 1, 3, 3), normal(1)
+    assert conv.conv_output_size(7, 3, dilation=2) == 3
+    calls = [
+        lambda **options: conv.conv_output_size(6, 3, **options),
+        lambda **options: conv.conv2d_forward(x, w, b, **options),
+        lambda **options: conv.conv2d_backward(x, x, w, b, **options),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="dilation must be at least 1, got 0"):
+            call(dilation=0)
+        with pytest.raises(ValueError, match="kernel 3 with dilation 3, spanning 7 does not fit into 6 pixels"):
+            call(dilation=3)
+        with pytest.raises(ValueError, match="stride 2 does not divide size - span .* = 1 "):
+            call(stride=2, dilation=2)
+        with pytest.raises(TypeError, match="dilation must be an integer"):
+            call(dilation=1.5)
 
 
 @conv_cases
@@ -237,6 +287,22 @@ def test_receptive_field_is_what_one_output_pixel_reads(layers):
     assert (read.max(dim=0).values - read.min(dim=0).values + 1).tolist() == [field, field]
 
 
+def test_receptive_field_of_dilated_layers():
+    dilations = (1, 2, 4)
+    field = conv.receptive_field([(2 * dilation + 1, 1) for dilation in dilations])
+    assert field == 15  # three dilated layers see what seven plain ones see
+    x, w = torch.zeros(1, 1, field, field).double(), torch.ones(1, 1, 3, 3).double()
+    none = torch.zeros(1, dtype=torch.float64)
+    inputs = [x]
+    for dilation in dilations:
+        inputs.append(conv.conv2d_forward(inputs[-1], w, none, dilation=dilation))
+    gradient = torch.ones_like(inputs[-1])
+    assert gradient.shape == (1, 1, 1, 1)
+    for x, dilation in zip(reversed(inputs[:-1]), reversed(dilations), strict=True):
+        gradient, _, _ = conv.conv2d_backward(gradient, x, w, none, dilation=dilation)
+    assert (gradient > 0).all()
+
+
 @pytest.mark.parametrize(("h", "fh", "stride", "padding"), INVALID)
 @pytest.mark.parametrize("axis", [2, 3])
 def test_bad_sizes_raise_everywhere(h, fh, stride, padding, axis, normal):
@@ -315,6 +381,8 @@ def test_conduct(normal, check_conduct, device):
     x, w, b, dout = normal(2, 2, 7, 5), normal(3, 2, 3, 1), normal(3), normal(2, 3, 4, 4)
     check_conduct(conv.conv2d_forward, [x, w, b, 2, 1], device)
     check_conduct(conv.conv2d_fast, [x, w, b, 2, 1], device)
+    check_conduct(conv.conv2d_forward, [x, w, b, 1, 1, 2], device)
+    check_conduct(conv.conv2d_backward, [normal(2, 3, 5, 7), x, w, b, 1, 1, 2], device)
     check_conduct(conv.conv2d_backward, [dout, x, w, b, 2, 1], device)
     check_conduct(conv.conv2d_fast, [x, normal(3, 2, 1, 1), b], device)
     check_conduct(conv.im2col, [x, 3, 1, 2, 1], device)

@@ -1,0 +1,1 @@
+"""Models: networks assembled from the functions of the method modules, as thin torch modules."""
