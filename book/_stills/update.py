@@ -25,7 +25,8 @@ from neuralnotes.figures.figure import standalone
 
 HERE = Path(__file__).parent
 BOOK = HERE.parent
-WIDTHS = {"": 736, "-narrow": 358}  # CSS pixels: the widest a figure gets on a page, and a phone's page
+# CSS pixels that a figure gets on a page: in windows of 1024, and of 1400 and more; and on a phone of 390.
+WIDTHS = {"": 736, "-narrow": 342}
 DIRECTIVE = re.compile(r"^(?:`{3,}|:{3,})\{figure-live\}[ \t]+(?P<name>\S+)[ \t]*\n"
                        r"(?P<options>(?:[ \t]*:\w+:.*\n|[ \t]+\S.*\n)*)", re.M)
 OPTION = re.compile(r"^[ \t]*:(?P<key>\w+):[ \t]*(?P<value>.*(?:\n(?![ \t]*:\w+:).*)*)", re.M)

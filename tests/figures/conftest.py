@@ -13,6 +13,7 @@ from neuralnotes.figures.figure import standalone  # noqa: E402
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
+SMALLEST = 9.6  # CSS pixels of a text in a drawing, on a phone
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items) -> None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two browsers of Playwright cannot be open at once: leave none to other modules
 def chromium():
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -68,3 +69,30 @@ def drag(page, locator, dx: float, dy: float) -> None:
     page.mouse.move(x + dx / 2, y + dy / 2)
     page.mouse.move(x + dx, y + dy)
     page.mouse.up()
+
+
+def swipe(page, locator, dx: float, dy: float) -> None:
+    """Drag the middle of an element by some pixels, with a finger.
+
+    In several moves: a browser that takes the first ones for scrolling breaks the drag off.
+    """
+    locator.scroll_into_view_if_needed()
+    box = locator.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    client = page.context.new_cdp_session(page)
+    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (0.25, 0.5, 0.75, 1):
+        point = {"x": x + part * dx, "y": y + part * dy}
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    client.detach()
+
+
+def assert_readable(page) -> None:
+    """Nothing is wider than the window, and no text of a drawing is smaller than it may be."""
+    assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
+    texts = page.evaluate("""Array.from(document.querySelectorAll(".nn-fig svg text"))
+      .filter((text) => text.checkVisibility() && text.textContent)
+      .map((text) => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM(), text.textContent])
+      .map(([size, { a, b }, words]) => [size * Math.hypot(a, b), words])""")
+    assert texts and min(texts)[0] > SMALLEST, min(texts)

@@ -1,6 +1,5 @@
 """The live figure of receptive fields: its numbers against the library and autograd, and a reader at work."""
 
-import gzip
 import math
 
 import numpy as np
@@ -9,10 +8,9 @@ import torch
 
 from neuralnotes.convolution import receptive_field
 from neuralnotes.figures import ReceptiveField
-from neuralnotes.figures.figure import HERE
 from neuralnotes.figures.receptive_field import PRESETS
 
-from .conftest import drag
+from .conftest import assert_readable, drag, swipe
 
 NAME = "receptive_field"
 POOLED = [["conv", 3, 1], ["pool", 2, 2], ["conv", 3, 1]]
@@ -160,28 +158,17 @@ def test_a_reader_builds_a_stack(show) -> None:
 
 def test_on_a_phone(show) -> None:
     page = show(NAME, {"preset": "lenet-5"}, width=390, touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    smallest = page.evaluate("""() => Math.min(...Array.from(document.querySelectorAll('.nn-body svg text'),
-        (text) => parseFloat(getComputedStyle(text).fontSize) * text.getCTM().a))""")
-    assert smallest > 9.9
-    box = page.get_by_role("slider", name="Cell").bounding_box()
+    assert_readable(page)
+    cell = page.get_by_role("slider", name="Cell")
+    box = cell.bounding_box()
     assert box["width"] >= 24 and box["height"] >= 24
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
-    for kind, dx in (("touchStart", 0), ("touchMove", -40), ("touchMove", -90), ("touchEnd", None)):
-        points = [] if dx is None else [{"x": x + dx, "y": y}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    swipe(page, cell, -90, 0)
     page.wait_for_function("String(shown.state().at) === '5,0'", timeout=3000)
 
 
-def test_python_and_javascript_agree(show) -> None:
+def test_props(show) -> None:
     page = show(NAME)
-    assert page.evaluate("Object.keys(module.defaults)") == list(ReceptiveField.__init__.__kwdefaults__)
     assert tuple(page.evaluate("Object.keys(module.PRESETS)")) == PRESETS
-    assert "has no prop depth" in page.evaluate("""() => {
-        try { module.mount(document.body, { depth: 1 }); } catch (error) { return error.message; } }""")
-    with pytest.raises(TypeError):
-        ReceptiveField(depth=1)
     bad = [
         {"preset": "vgg"}, {"layers": []}, {"layers": POOLED * 3}, {"preset": "pooling", "layers": POOLED},
         {"layers": [["conv", 3]]}, {"layers": [["fc", 3, 1]]}, {"layers": [["conv", 12, 1]]},
@@ -194,4 +181,3 @@ def test_python_and_javascript_agree(show) -> None:
     assert figure.props == {"layers": POOLED}
     figure.state = page.evaluate("shown.state()")
     assert receptive_field(figure.pairs) == 11
-    assert len(gzip.compress((HERE / f"{NAME}.js").read_bytes(), 9)) < 25_000

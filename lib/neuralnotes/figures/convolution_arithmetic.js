@@ -734,7 +734,8 @@ function gridPart(host, shared) {
         setting[name] = control.value;
       }
       const n = outputSize(setting.size, setting.kernel, setting.stride, setting.padding, setting.dilation).size;
-      const position = n && Array.isArray(state.at) ? state.at.map((k) => clamp(Math.round(+k) || 0, 0, n - 1)) : undefined;
+      const given = n && state.at?.length === 2 && state.at.every(Number.isFinite);
+      const position = given ? state.at.map((k) => clamp(Math.round(k), 0, n - 1)) : undefined;
       layout(position, state.seen?.length === n * n ? Array.from(state.seen, (digit) => digit === "1") : undefined);
     },
   };

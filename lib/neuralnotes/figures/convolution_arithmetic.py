@@ -88,7 +88,7 @@ class ConvolutionArithmetic(Figure):
     @property
     def filter_weights(self) -> np.ndarray:
         """The kernel on the photograph as it stands now, (3, 3)."""
-        return np.array(self.state["filter"], dtype=float).reshape(3, 3)
+        return np.array(self.read("filter"), dtype=float).reshape(3, 3)
 
 
 def _square(name: str, matrix: Sequence[Sequence[float]] | None) -> list[list[float]] | None:

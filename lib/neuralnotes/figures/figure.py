@@ -82,3 +82,14 @@ class Figure(anywidget.AnyWidget):
 
     def __init__(self, **props):
         super().__init__(props={name: value for name, value in props.items() if value is not None})
+
+    def read(self, key: str):
+        """One part of the state.
+
+        Raises:
+            RuntimeError: The figure has not been shown yet, so it has no state.
+        """
+        if not self.state:
+            raise RuntimeError("the figure has no state before it is shown: make it the last value of a cell, run that "
+                               "cell, and read it in the next one")
+        return self.state[key]

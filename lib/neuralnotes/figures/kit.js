@@ -453,7 +453,10 @@ export function figure({ name, defaults, strings, create }) {
     const handle = {
       element: root,
       state: () => instance.state(),
-      set: (state) => instance.set(structuredClone(state)),
+      set(state) {
+        if (state?.constructor !== Object) throw new Error(`this is no state of ${name}`);
+        instance.set(structuredClone(state));
+      },
       reset() {
         clear();
         build();

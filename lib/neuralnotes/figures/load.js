@@ -55,7 +55,11 @@ const near = new IntersectionObserver((entries) => {
 for (const place of document.querySelectorAll(".nn-live")) {
   if (calm) {
     const start = Object.assign(document.createElement("button"), { type: "button", className: "nn-button nn-start", textContent: words.start });
-    start.addEventListener("click", () => show(place));
+    start.addEventListener("click", async () => {
+      await show(place);
+      place.tabIndex = -1;
+      place.focus(); // the button that had the focus is gone
+    });
     place.prepend(start);
   } else {
     near.observe(place);

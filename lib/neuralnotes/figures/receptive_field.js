@@ -488,7 +488,7 @@ function create(root, host) {
             clamp(Math.round(stride) || 1, 1, MOST.stride),
           ]);
       }
-      layout(Array.isArray(state.at) ? state.at : undefined);
+      layout(state.at?.length === 2 && state.at.every(Number.isFinite) ? state.at : undefined);
     },
   };
 }

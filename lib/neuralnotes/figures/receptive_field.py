@@ -44,7 +44,7 @@ class ReceptiveField(Figure):
     @property
     def pairs(self) -> list[tuple[int, int]]:
         """Kernel and stride of each layer as it stands now: what `neuralnotes.convolution.receptive_field` takes."""
-        return [(kernel, stride) for _, kernel, stride in self.state["layers"]]
+        return [(kernel, stride) for _, kernel, stride in self.read("layers")]
 
 
 def _layer(layer: Sequence) -> list:
