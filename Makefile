@@ -37,7 +37,9 @@ course: book  ## the executed site, the exercises, and a graded demonstration cl
 
 book: exercises  ## build the executed site into _build/html; warnings and failing cells are errors
 	@# the kernels' note about TCP (they listen on 127.0.0.1 only) would stand here once for every page
-	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going -q 2>&1 | { grep -v 'TCP without encryption' || true; }
+	@# after a failure every page is read again (its results stay cached): a page that was read once warns no more
+	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going -q 2>&1 | { grep -v 'TCP without encryption' || true; } || \
+	  { rm -f _build/.doctrees/environment.pickle; exit 1; }
 
 exercises: $(READY)  ## generate exercises/ from solutions/
 	@$(BIN)/python -m autograder release

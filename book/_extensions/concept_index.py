@@ -199,7 +199,7 @@ def link_to(env: BuildEnvironment, builder: Builder, docname: str, concept: Conc
     return place
 
 
-def table(header: list[str], widths: list[int], rows: list[list[nodes.Node]]) -> nodes.Node:
+def table(header: list[str], widths: list[int], rows: list[list[nodes.Node]], name: str) -> nodes.Node:
     group = nodes.tgroup(cols=len(header))
     for width in widths:
         group += nodes.colspec(colwidth=width)
@@ -209,7 +209,7 @@ def table(header: list[str], widths: list[int], rows: list[list[nodes.Node]]) ->
 
     group += nodes.thead("", row([nodes.Text(name) for name in header]))
     group += nodes.tbody("", *(row(cells) for cells in rows))
-    return nodes.table("", group, classes=["nn-concepts"])
+    return nodes.table("", group, classes=[name])
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -229,7 +229,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             for concept in concepts
             if concept.topic == place["topic"]
         ]
-        place.replace_self(table(["Concept", "In the book", "In the notes"], [45, 30, 25], rows))
+        place.replace_self(table(["Concept", "In the book", "In the notes"], [45, 30, 25], rows, "nn-concepts"))
 
 
 def setup(app: Sphinx) -> dict[str, object]:

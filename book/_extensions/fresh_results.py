@@ -2,8 +2,8 @@
 
 The cache of executed notebooks is keyed by the cells of a page. A page whose cells are unchanged would therefore keep
 the numbers that an older version of `neuralnotes` computed. This extension remembers, for every page, a digest of the
-library files that its cells import (and of what those import in turn); when the digest changes, the page's cached
-result is dropped and the page is executed again.
+library files that its cells import (and of what those import in turn) and of the data files that they name; when the
+digest changes, the page's cached result is dropped and the page is executed again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 PACKAGE = "neuralnotes"
 CELL = re.compile(r"^(`{3,})\{code-cell\}[^\n]*\n(.*?)^\1[ \t]*$", re.M | re.S)
+DATA_FILE = re.compile(r"[\w./-]+\.(json|csv|npz|npy|txt)")
 OPTIONS = re.compile(r"\A(---\n.*?^---[ \t]*\n|(?::[^\n]*\n)+)", re.M | re.S)
 
 
@@ -78,14 +80,22 @@ def page_source(text: str) -> str:
     return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines)
 
 
-def page_digest(text: str, library: Path) -> str:
-    """Digest of the library files behind a page's cells; empty for a page that uses none."""
-    files = library_files(page_source(text), library)
+def named_files(source: str, folder: Path) -> set[Path]:
+    """Find the files that the source names in its strings, as paths from the page's folder."""
+    texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    return {folder / text for text in texts if isinstance(text, str) and DATA_FILE.fullmatch(text)
+            and (folder / text).is_file()}
+
+
+def page_digest(text: str, library: Path, folder: Path) -> str:
+    """Digest of the files behind a page's cells, in the library and beside the page; empty for a page without any."""
+    source = page_source(text)
+    files = library_files(source, library) | named_files(source, folder)
     if not files:
         return ""
     digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.relative_to(library).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, path in sorted((os.path.relpath(path, library), path) for path in files):
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -99,7 +109,7 @@ def page_digests(env: BuildEnvironment, library: Path) -> dict[str, str]:
         path = Path(env.doc2path(name))
         if path.suffix == ".md":
             try:
-                digests[name] = page_digest(path.read_text(encoding="utf-8"), library)
+                digests[name] = page_digest(path.read_text(encoding="utf-8"), library, path.parent)
             except SyntaxError as error:
                 # Executing the page says what is wrong and where; without a digest nothing old is kept for it.
                 logger.info("%s: a cell is not valid Python (%s)", path, error)

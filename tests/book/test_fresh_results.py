@@ -79,12 +79,25 @@ def test_every_file_of_a_package_counts(library):
 
 def test_other_libraries_do_not_count(library):
     assert library_files("import numpy\nfrom torch import nn", library) == set()
-    assert page_digest("# A page without cells\n", library) == ""
+    assert page_digest("# A page without cells\n", library, library) == ""
 
 
 @pytest.mark.parametrize(("changed", "same"), [("activations.py", False), ("losses.py", False), ("data.py", True)])
 def test_the_digest_follows_the_files_behind_the_page(library, changed, same):
-    before = page_digest(PAGE, library)
+    before = page_digest(PAGE, library, library)
     path = library / "neuralnotes" / changed
     path.write_text(path.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
-    assert (page_digest(PAGE, library) == before) is same
+    assert (page_digest(PAGE, library, library) == before) is same
+
+
+def test_the_digest_follows_the_data_that_the_page_names(tmp_path):
+    page = """```{code-cell} ipython3\nimport json\nruns = json.load(open("../runs/some.json"))\n```\n"""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "book").mkdir()
+    results = tmp_path / "runs" / "some.json"
+    digests = []
+    for content in (None, "1", "2", "2"):
+        if content:
+            results.write_text(content, encoding="utf-8")
+        digests.append(page_digest(page, tmp_path / "lib", tmp_path / "book"))
+    assert digests[0] == "" and digests[1] != digests[2] == digests[3]

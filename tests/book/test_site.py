@@ -156,13 +156,37 @@ def test_every_picture_has_a_description():
     assert not bare, "pictures without a description:\n" + "\n".join(sorted(set(bare)))
 
 
-def test_every_picture_is_there():
+def test_every_file_that_a_page_loads_is_there():
     missing = []
     for page in pages():
-        for image in parse(page).select("img[src]:not([src^='data:'])"):
-            if not (page.parent / unquote(urlsplit(image["src"]).path)).is_file():
-                missing.append(f"{page.relative_to(SITE)}: {image['src']}")
+        for name, attributes in FETCHED.items():
+            for tag in parse(page).find_all(name):
+                if name == "link" and set(tag.get("rel", [])) <= NOT_FETCHED:
+                    continue
+                for attribute in attributes:
+                    value = tag.get(attribute, "")
+                    parts = value.split(",") if attribute == "srcset" else [value]
+                    for address in (part.strip().split(" ")[0] for part in parts):
+                        path = unquote(urlsplit(address).path)
+                        if path and not address.startswith("data:") and not (page.parent / path).is_file():
+                            missing.append(f"{page.relative_to(SITE)}: <{name} {attribute}={address!r}>")
     assert not missing, "\n".join(missing)
+
+
+def test_every_page_of_the_book_describes_itself():
+    bare = []
+    for name in toc_files():
+        page = parse((SITE / name).with_suffix(".html"))
+        description = page.find("meta", attrs={"name": "description"})
+        if not description or not 20 <= len(description["content"]) <= 200:
+            bare.append(f"{name}: {description}")
+    assert not bare, "pages without a description (the first paragraph, or the front matter):\n" + "\n".join(bare)
+
+
+def test_descriptions_do_not_repeat():
+    files = [(SITE / name).with_suffix(".html") for name in toc_files()]
+    texts = [tag["content"] for path in files for tag in parse(path).select("meta[name=description]")]
+    assert sorted(set(texts)) == sorted(texts)
 
 
 def test_no_cell_printed_an_error():
@@ -178,4 +202,7 @@ def test_exercises_can_be_downloaded():
     offered = sorted(Path(urlsplit(link["href"]).path).stem for link in page.select("a.download"))
     assert offered == notebooks
     for name in notebooks:
-        assert (SITE / "exercises" / name / f"{name}.html").is_file()
+        page = SITE / "exercises" / name / f"{name}.html"
+        (link,) = parse(page).select(".nn-notebook a.download")
+        downloaded = (page.parent / unquote(urlsplit(link["href"]).path)).read_bytes()
+        assert downloaded == (ROOT / "exercises" / name / f"{name}.ipynb").read_bytes()
