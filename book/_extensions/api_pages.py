@@ -157,15 +157,15 @@ class LibraryLinks(SphinxPostTransform):
 
     def run(self, **kwargs: object) -> None:
         docname = self.env.docname
+        labels = self.env.get_domain("std").anonlabels
         users: dict[str, list[nodes.reference]] = {}
         for page, found in sorted(mentions(self.env).items()):
             for label, what, name in found:
-                passage = find_passage(self.env, label)
-                if passage and passage.docname == docname:
+                if label in labels and labels[label][0] == docname:
                     anchor = f"module-{name}" if what == "module" else name
                     address = self.app.builder.get_relative_uri(docname, page) + "#" + anchor
                     text = nodes.literal("", name.removeprefix("neuralnotes."))
-                    users.setdefault(passage.anchor, []).append(
+                    users.setdefault(labels[label][1], []).append(
                         nodes.reference("", "", text, internal=True, refuri=address))
         for anchor, links in users.items():
             place = next(node for node in self.document.findall(nodes.Element) if anchor in node.get("ids", ()))

@@ -8,6 +8,7 @@ same concept stop the build.
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -173,14 +174,26 @@ def has_index(env: BuildEnvironment, docname: str) -> bool:
 
 def enclosing_titles(env: BuildEnvironment, docname: str, label_id: str) -> list[str]:
     """Titles from the page's down to that of the section in which (or before which) the label stands."""
-    target = env.get_doctree(docname)
-    found = next((node for node in target.findall(nodes.Element) if label_id in node.get("ids", ())), None)
-    titles: list[str] = []
-    while found is not None:
-        if isinstance(found, nodes.section):
-            titles.append(found.next_node(nodes.title).astext())
-        found = found.parent
-    return titles[::-1]
+    written = Path(env.doctreedir, f"{docname}.doctree").stat().st_mtime_ns
+    return titles_of_labels(env, docname, written).get(label_id, [])
+
+
+@functools.cache  # hundreds of labels are asked for, and reading a chapter's doctree takes half a second
+def titles_of_labels(env: BuildEnvironment, docname: str, written: int) -> dict[str, list[str]]:
+    """The enclosing titles of every label of a page; `written` is when its doctree was, so that a new one is read."""
+    found: dict[str, list[str]] = {}
+
+    def visit(node: nodes.Element, titles: list[str]) -> None:
+        if isinstance(node, nodes.section):
+            titles = [*titles, node.next_node(nodes.title).astext()]
+        for label_id in node.get("ids", ()):
+            found.setdefault(label_id, titles)
+        for child in node.children:
+            if isinstance(child, nodes.Element):
+                visit(child, titles)
+
+    visit(env.get_doctree(docname), [])
+    return found
 
 
 def link_to(env: BuildEnvironment, builder: Builder, docname: str, concept: Concept) -> nodes.Node:

@@ -67,6 +67,8 @@ class FigureLive(SphinxDirective):
         for option, example in (("label", "fig-live-..."), ("alt", "what a reader who cannot see it must know")):
             if not self.options.get(option, "").strip():
                 raise self.error(f"figure-live needs :{option}: {example}")
+        if nodes.fully_normalize_name(label) in self.state.document.nameids:
+            raise self.error(f"figure-live: the label {label} stands on this page already")
         if not self.content:
             raise self.error("figure-live needs a caption")
         try:
@@ -80,8 +82,7 @@ class FigureLive(SphinxDirective):
             if not (STILLS / file).is_file():
                 raise self.error(f"figure-live: {folder}/{file} is missing: run `make stills`")
             with Image.open(STILLS / file) as picture:
-                width, height = (side // 2 for side in picture.size)  # taken at two device pixels a CSS pixel
-            place += nodes.image(uri=f"/{folder}/{file}", alt=alt, size=(width, height))
+                place += nodes.image(uri=f"/{folder}/{file}", alt=alt, size=picture.size)
         figure = nodes.figure("", place, align="default", classes=["nn-figure-live"])
         self.set_source_info(figure)
         passage = nodes.Element()

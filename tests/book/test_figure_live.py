@@ -67,7 +67,7 @@ BAD = {
     "no caption": (page().replace("Drag a point. The line $w \\cdot x = 0$ follows.\n", ""), 5, "needs a caption"),
     "no still picture": (page().replace("fig-live-demo", "fig-live-other"), 5,
                          "fig-live-other.webp is missing: run `make stills`"),
-    "label twice": (page() + page().replace("# Title", "## Again"), 16, "fig-live-demo"),
+    "label twice": (page() + page().replace("# Title", "## Again"), 15, "fig-live-demo stands on this page already"),
 }
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import pytest
 from accessible_theme import mend, name_toggles
-from light_pages import picture_size, reserve_space, slim_svg, slim_theme
+from light_pages import lighter_png, picture_size, reserve_space, slim_svg, slim_theme
 from page_meta import shorten
+from PIL import Image
 from repository_links import colab_address
 
 SVG = """<?xml version="1.0"?>
@@ -27,6 +31,21 @@ def test_a_picture_keeps_its_shape_with_fewer_digits():
     assert 'x="61.28"' in slim and 'viewBox="0 0 300.5 150"' in slim and 'href="#DejaVuSans-31"' in slim
     assert not any(part in slim for part in ("<?xml", "DOCTYPE", "metadata", "<!--"))
     assert slim_svg(slim) == slim
+
+
+@pytest.mark.parametrize(("mode", "color"), [("L", 130), ("RGB", (10, 200, 30)), ("RGBA", (10, 200, 30, 128))])
+def test_an_embedded_picture_keeps_its_pixels_in_fewer_bytes(mode, color):
+    noise = Image.effect_noise((60, 50), 80)
+    picture = Image.blend(noise, Image.new("L", noise.size, 130), 0.5) if mode == "L" else noise.convert(mode)
+    if mode != "L":
+        picture.paste(color, (10, 10, 30, 30))
+    written = io.BytesIO()
+    picture.convert("RGBA").save(written, "PNG", compress_level=1)
+    before = base64.b64encode(written.getvalue()).decode()
+    after = lighter_png(before[:70] + "\n" + before[70:])
+    assert len(after) < 0.6 * len(before) if mode == "L" else len(after) <= len(before)
+    with Image.open(io.BytesIO(base64.b64decode(after))) as read:
+        assert read.convert("RGBA").tobytes() == picture.convert("RGBA").tobytes()
 
 
 def test_space_between_words_stays():

@@ -84,9 +84,9 @@ const strings = {
     photograph: (h, w) => `Photograph: ${h} × ${w}`,
     result: (h, w) => `Result: ${h} × ${w}`,
     sumZero: (limit) =>
-      `The weights add to 0, so a flat patch gives 0: the result is signed. Blue is negative, orange positive, full color from ${limit} on.`,
+      `The weights add to 0, so a flat patch gives 0: the result is signed. Orange is negative, blue positive, full color from ${limit} on.`,
     sumNegative: (total, limit) =>
-      `The weights add to ${total}: the result is signed. Blue is negative, orange positive, full color from ${limit} on.`,
+      `The weights add to ${total}: the result is signed. Orange is negative, blue positive, full color from ${limit} on.`,
     sumPositive: (total, clipped) =>
       `The weights add to ${total}, so a flat patch is multiplied by ${total}. Drawn in grays from 0 to 1${clipped ? `; ${clipped} % of the pixels lie outside and are cut off` : ""}.`,
     same: "This kernel is its own flip, so flipping changes nothing.",
@@ -574,7 +574,7 @@ function gridPart(host, shared) {
         y,
         width: cell,
         height: cell,
-        class: `nn-cell ${value < 0 ? "nn-blue" : "nn-orange"}`,
+        class: `nn-cell ${value < 0 ? "nn-orange" : "nn-blue"}`,
         "fill-opacity": (0.45 * Math.abs(value)) / most,
         onclick: () => visit(i, j),
       });

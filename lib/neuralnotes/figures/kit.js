@@ -107,8 +107,8 @@ export const mix = (a, b, t) => a.map((channel, i) => Math.round(channel + (b[i]
 
 export const css = (color) => `rgb(${color.join(" ")})`;
 
-/** From blue at -1 over the paper at 0 to orange at 1. */
-export const diverging = (colors, t) => mix(colors.paper, t < 0 ? colors.blue : colors.orange, Math.abs(t));
+/** From orange at -1 over the paper at 0 to blue at 1, as in neuralnotes.plots. */
+export const diverging = (colors, t) => mix(colors.paper, t < 0 ? colors.orange : colors.blue, Math.abs(t));
 
 /** From the paper at 0 to blue at 1. */
 export const sequential = (colors, t) => mix(colors.paper, colors.blue, t);
