@@ -184,8 +184,9 @@ def titles_of_labels(env: BuildEnvironment, docname: str, written: int) -> dict[
     found: dict[str, list[str]] = {}
 
     def visit(node: nodes.Element, titles: list[str]) -> None:
-        if isinstance(node, nodes.section):
-            titles = [*titles, node.next_node(nodes.title).astext()]
+        title = next((child for child in node.children if isinstance(child, nodes.title)), None)
+        if isinstance(node, nodes.section) and title is not None:  # an exercise holds a section without a title
+            titles = [*titles, title.astext()]
         for label_id in node.get("ids", ()):
             found.setdefault(label_id, titles)
         for child in node.children:
