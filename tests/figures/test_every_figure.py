@@ -105,9 +105,10 @@ def test_every_reader_can_use_it(show, name):
     assert words and not set(words) & set(page.evaluate(WORDS))
     assert page.evaluate(RUN_AXE) == []
 
-    page.set_viewport_size({"width": 350, "height": 800})  # a phone, less the margins of the page
-    page.evaluate(UNFOLD)
-    assert_readable(page)
+    for width in (350, 672):  # a page's column on a phone and in a window of 1280 pixels
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate(UNFOLD)
+        assert_readable(page)
 
 
 def test_a_state_with_a_wrong_part_is_refused_or_put_right(show, name):
