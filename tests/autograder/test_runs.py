@@ -132,10 +132,16 @@ def orphans():
     libc.prctl(subreaper, 0, 0, 0, 0)
 
 
+def heed_interrupts() -> None:
+    """A shell starts what stands before `&` with Ctrl-C ignored, and so would be everything that these tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(submitted: Path, out: Path, *options: str) -> subprocess.Popen:
     with (out.parent / "log").open("w") as log:
         return subprocess.Popen([sys.executable, "-m", "autograder", *command(submitted, out, *options)],
-                                env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
+                                env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True,
+                                preexec_fn=heed_interrupts)
 
 
 def wait_until(condition, running: subprocess.Popen, seconds: float = 120) -> None:
