@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +13,17 @@ from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
 from autograder.demo import with_answers
+from tests.browser import needs_chromium, open_chromium, sync_api
 
 from .helpers import FIRST, SLUG, TASKS, TOTAL, hand_in, jupyter_server, raw, returning
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: run `make setup`")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 WRITTEN = f"{SLUG}-written-1"
 WRONG = f"{FIRST}: 0 of"
 ANY = re.compile(r"\d")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    needs_chromium,
 ]
 
 
@@ -45,15 +40,13 @@ def course(tmp_path_factory, solved) -> Path:
 @pytest.fixture(scope="module")
 def page(course) -> Iterator[sync_api.Page]:
     """A browser that is logged in to a Jupyter server on the course."""
-    with jupyter_server(course) as (address, token), sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with jupyter_server(course) as (address, token), open_chromium() as chromium:
         context = chromium.new_context(base_url=address, extra_http_headers={"Authorization": f"token {token}"},
                                        viewport={"width": 1280, "height": 1000})
         # the formgrader's own pages ask a third party for MathJax; a test asks nobody
         context.route(lambda url: not url.startswith(address), lambda route: route.abort())
         context.set_default_timeout(30_000)
         yield context.new_page()
-        chromium.close()
 
 
 def in_gradebook(course: Path, student: str):

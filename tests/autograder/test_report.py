@@ -6,7 +6,6 @@ import html.parser
 import json
 import math
 import re
-import shutil
 
 import nbformat
 import pytest
@@ -16,6 +15,7 @@ from autograder import demo, grade, report, results
 from autograder.assignments import ROOT, _put_programs_on_path
 from autograder.similarity import Match, Pair
 from neuralnotes import tasks
+from tests.browser import needs_chromium, open_chromium
 
 from .helpers import SLUG, TASKS, TOTAL
 
@@ -457,9 +457,6 @@ def test_a_thousand_students_are_a_page_that_opens(tmp_path):
 
 # -------------------------------------------------------------------------------------------------------- in a browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 CONTRAST = """() => {
   const number = color => color.match(/[0-9.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
@@ -479,12 +476,10 @@ CONTRAST = """() => {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_chromium
 def test_the_page_in_a_browser(page):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: run `make setup`")
     problems, requests = [], []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with open_chromium() as browser:
         for scheme, width in (("light", 1200), ("dark", 1200), ("light", 390), ("light", 320)):
             opened = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
             opened.on("console", lambda message: problems.append(message.text))
@@ -506,4 +501,3 @@ def test_the_page_in_a_browser(page):
                 assert table.locator("th[aria-sort]").get_attribute("aria-sort") == order
                 shown = [float(text) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
                 assert shown == sorted(shown, reverse=order == "descending") and shown != shown[::-1]
-        browser.close()

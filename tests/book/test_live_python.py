@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import re
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,9 @@ from live_python import foreign_imports
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 from test_build import FRONT_MATTER, ROOT
-from test_site_in_browser import CHROMIUM, FLAGS, SITE, sync_api
+from test_site_in_browser import SITE
+
+from tests.browser import CHROMIUM, QuietHandler, open_chromium, serve
 
 CELLS = [
     "number = 20\nprint('from the first cell')",
@@ -73,7 +72,7 @@ def test_a_live_cell_that_imports_more_fails_the_build_with_file_and_line(tmp_pa
         assert "torch" not in warnings and "index.md" not in warnings
 
 
-class Handler(SimpleHTTPRequestHandler):
+class Handler(QuietHandler):
     """Serves the small site; in `/plain/` no file has a type that a browser would run as WebAssembly."""
 
     def translate_path(self, path: str) -> str:
@@ -90,9 +89,6 @@ class Handler(SimpleHTTPRequestHandler):
             return "application/octet-stream"
         return super().guess_type(path)
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
@@ -105,21 +101,16 @@ def small(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(small):
-    handler = type("HandlerOfThisSite", (Handler,), {"small": small})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with serve(type("HandlerOfThisSite", (Handler,), {"small": small})) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def context():
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with open_chromium() as chromium:
         yield chromium.new_context()
-        chromium.close()
 
 
 def open_page(context, address: str, path: str):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from test_quiz import NUMBER, ROOT, SEVERAL, SINGLE, build, quiz
-from test_site_in_browser import CHROMIUM, FLAGS, SITE, sync_api
+from test_site_in_browser import SITE
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+from tests.browser import QuietHandler, needs_chromium, note_errors, open_chromium, serve
+
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 WITH_QUIZ = sorted(str(path.relative_to(SITE)) for path in (SITE / "book").rglob("*.html")
                    if 'class="nn-quiz"' in path.read_text(encoding="utf-8"))
@@ -54,7 +53,7 @@ def questions(tmp_path_factory) -> Path:
     return folder / "html"
 
 
-class Handler(SimpleHTTPRequestHandler):
+class Handler(QuietHandler):
     def translate_path(self, path: str) -> str:
         # the small site has no copy of MathJax of its own
         if path.startswith("/small/_static/mathjax/"):
@@ -63,25 +62,17 @@ class Handler(SimpleHTTPRequestHandler):
         self.directory = str(folder)
         return super().translate_path(path)
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def address(questions):
-    handler = type("HandlerOfThisSite", (Handler,), {"small": questions})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with serve(type("HandlerOfThisSite", (Handler,), {"small": questions})) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with open_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -94,9 +85,7 @@ def open_page(browser, address):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: message.type != "error" or errors.append(message.text))
-        page.on("response", lambda response: response.status < 400 or errors.append(response.url))
+        note_errors(page, errors)
         if init:
             page.add_init_script(init)
         page.goto(address + path)

@@ -7,26 +7,21 @@ axe finds in light and in dark.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import json
 import os
-import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: run `make setup`")
+from tests.browser import QuietHandler, needs_chromium, note_errors, open_chromium, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("NEURALNOTES_SITE", ROOT / "_build" / "html"))
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 BUDGET = 700_000  # bytes of a page with everything it loads, compressed
 SHIFT = 0.1  # cumulative layout shift
@@ -39,7 +34,7 @@ AXE_RUNS = {
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (SITE / "index.html").is_file(), reason=f"no website in {SITE}: run `make book`"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    needs_chromium,
 ]
 
 WATCH_SHIFTS = """
@@ -78,11 +73,6 @@ def page_names() -> list[str]:
     return [*pages, "search.html", "genindex.html", "py-modindex.html"]
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 class Visit(NamedTuple):
     """What one visit saw."""
 
@@ -99,18 +89,14 @@ class Visit(NamedTuple):
 
 @pytest.fixture(scope="module")
 def address():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(SITE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with serve(functools.partial(QuietHandler, directory=str(SITE))) as address:
+        yield address + "/"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with open_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @functools.cache
@@ -143,9 +129,7 @@ def visit(browser, address: str, name: str, size: str) -> Visit:
         elsewhere, errors, requested = [], [], set()
         page.on("request", lambda r: (requested.add(r.url) if r.url.startswith(address) else
                                       r.url.startswith(("data:", "blob:")) or elsewhere.append(r.url)))
-        page.on("response", lambda r: r.status < 400 or errors.append(f"{r.status} {r.url}"))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: m.type != "error" or errors.append(m.text))
+        note_errors(page, errors)
         page.add_init_script(WATCH_SHIFTS)
         page.goto(address + name, wait_until="load")
         page.wait_for_function("!document.querySelector('article .math') || document.querySelector('mjx-container')")
@@ -198,12 +182,8 @@ def test_the_checks_notice_what_they_look_for(browser, tmp_path, monkeypatch):
 <script>setTimeout(() => { document.getElementById("late").style.height = "400px"; }, 100); throw Error("oh");</script>
 </body></html>""", encoding="utf-8")
     monkeypatch.setattr(f"{__name__}.SITE", tmp_path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        seen = visit(browser, f"http://127.0.0.1:{server.server_port}/", "fault.html", "desktop")
-    finally:
-        server.shutdown()
+    with serve(functools.partial(QuietHandler, directory=str(tmp_path))) as address:
+        seen = visit(browser, address + "/", "fault.html", "desktop")
     assert seen.elsewhere == ["http://other.invalid/x.js"]
     assert any("oh" in text for text in seen.errors) and any("404" in text for text in seen.errors)
     assert sum(seen.weights.values()) > BUDGET
@@ -304,11 +284,8 @@ def test_a_missing_page_leads_back_from_any_depth(browser, tmp_path):
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = browser.new_page()
-    try:
-        base = f"http://127.0.0.1:{server.server_port}/course/"
+    with serve(Server) as address, contextlib.closing(browser.new_page()) as page:
+        base = address + "/course/"
         for place in ("nothing.html", "book/training/nothing.html", "a/b/c/d/nothing"):
             page.goto(base + place)
             page.wait_for_selector("a[data-page][href]")
@@ -316,6 +293,3 @@ def test_a_missing_page_leads_back_from_any_depth(browser, tmp_path):
             assert links[0] == base + "book/intro.html"
             for link in links:
                 assert (SITE / link.removeprefix(base)).is_file()
-    finally:
-        page.close()
-        server.shutdown()

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: run `make setup`")
+from neuralnotes.figures.figure import standalone
+from tests.browser import needs_chromium, note_errors, open_chromium
 
-from neuralnotes.figures.figure import standalone  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 SMALLEST = 9.6  # CSS pixels of a text in a drawing, on a phone
 
 
@@ -20,16 +14,13 @@ def pytest_collection_modifyitems(items) -> None:
     for item in items:
         if "tests/figures/" in item.path.as_posix():
             item.add_marker(pytest.mark.slow)
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+            item.add_marker(needs_chromium)
 
 
-@pytest.fixture(scope="module")  # two browsers of Playwright cannot be open at once: leave none to other modules
+@pytest.fixture(scope="module")
 def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with open_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture
@@ -48,8 +39,7 @@ def show(chromium, tmp_path):
         context = chromium.new_context(viewport={"width": width, "height": 900}, has_touch=touch)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: message.type != "error" or errors.append(message.text))
+        note_errors(page, errors)
         page.goto(file.as_uri())
         page.wait_for_function("window.shown", timeout=10_000)
         return page

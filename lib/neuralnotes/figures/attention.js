@@ -317,14 +317,6 @@ const factor = (x) => (x < 0 ? `(${short(x)})` : short(x));
 const TEMPERATURES = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50];
 const STEP = 26; // height of a row of tokens
 
-/** Set a slider to a value that may not yet be in its list. */
-function offer(control, values, value) {
-  if (!values.includes(value)) values.push(value);
-  values.sort((a, b) => a - b);
-  control.node.querySelector("input").max = values.length - 1;
-  control.value = value;
-}
-
 function create(root, host) {
   const { text } = host;
   let state, tokens, result, all;
@@ -350,12 +342,11 @@ function create(root, host) {
     },
   });
   const causal = toggle({ label: text.causal, value: false, onchange: (yes) => change({ causal: yes }) });
-  const temperatures = [...TEMPERATURES];
   const temperature = slider({
     label: text.temperature,
     value: 1,
     oninput: (t) => change({ temperature: t }),
-    values: temperatures,
+    values: TEMPERATURES,
   });
   const overview = html("div", { class: "nn-heads", role: "group", "aria-label": text.heads });
   const does = html("p");
@@ -771,7 +762,7 @@ function create(root, host) {
     field.value = state.sentence;
     examples.value = EXAMPLES.includes(state.sentence) ? state.sentence : "";
     causal.value = state.causal;
-    offer(temperature, temperatures, state.temperature);
+    temperature.value = state.temperature;
     draw();
   };
   const check = (given) => {

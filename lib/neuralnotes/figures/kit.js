@@ -125,14 +125,16 @@ export function button({ label, title, onclick, primary = false }) {
 }
 
 /**
- * A slider with its label and value. `values` (a list) makes it choose from the list, else min, max, step.
+ * A slider with its label and value. `values` (a list in rising order) makes it choose from the list, which a value
+ * from elsewhere enters; else min, max, step.
  * @returns {{node: Element, value: number}} `value` can be set; that does not call `oninput`.
  */
 export function slider({ label, min = 0, max, step = 1, values, value, show = (x) => format(x), oninput }) {
+  const list = values && [...values];
   const id = newId("slider");
   const output = html("output", { for: id, class: "nn-value" });
-  const input = html("input", { type: "range", id, min: values ? 0 : min, max: values ? values.length - 1 : max, step: values ? 1 : step });
-  const read = () => (values ? values[+input.value] : +input.value);
+  const input = html("input", { type: "range", id, min: list ? 0 : min, max: list ? list.length - 1 : max, step: list ? 1 : step });
+  const read = () => (list ? list[+input.value] : +input.value);
   const write = () => {
     output.textContent = show(read());
     input.setAttribute("aria-valuetext", show(read()));
@@ -148,17 +150,18 @@ export function slider({ label, min = 0, max, step = 1, values, value, show = (x
       return read();
     },
     set value(x) {
-      input.value = values ? nearest(values, x) : x;
+      if (list && !list.includes(x)) {
+        list.push(x);
+        list.sort((a, b) => a - b);
+        input.max = list.length - 1;
+      }
+      input.value = list ? list.indexOf(x) : x;
       write();
     },
     enable: (yes) => (input.disabled = !yes),
   };
   control.value = value;
   return control;
-}
-
-function nearest(values, x) {
-  return values.reduce((best, value, i) => (Math.abs(value - x) < Math.abs(values[best] - x) ? i : best), 0);
 }
 
 /** A choice from a list of `[value, text]`. */

@@ -242,14 +242,6 @@ const badge = (name) =>
     svg("text", { y: 3.6, "text-anchor": "middle" }, LOOK[name].letter),
   );
 
-/** Set a slider to a value that may not yet be in its list. */
-function offer(control, values, value) {
-  if (!values.includes(value)) values.push(value);
-  values.sort((a, b) => a - b);
-  control.node.querySelector("input").max = values.length - 1;
-  control.value = value;
-}
-
 function create(root, host) {
   const { text } = host;
   let state, runs, map, chart, start, hint;
@@ -282,17 +274,15 @@ function create(root, host) {
       change({});
     },
   });
-  const rates = [...RATES],
-    conditions = [...CONDITIONS];
   const rate = slider({
     label: text.rate,
-    values: rates,
+    values: RATES,
     value: state.rate,
     oninput: (x) => change({ rate: x }),
   });
   const condition = slider({
     label: text.condition,
-    values: conditions,
+    values: CONDITIONS,
     value: state.condition,
     oninput: (x) => {
       state.condition = x;
@@ -535,8 +525,8 @@ function create(root, host) {
   }
 
   if (host.still) state.step = 60;
-  offer(rate, rates, state.rate);
-  offer(condition, conditions, state.condition);
+  rate.value = state.rate;
+  condition.value = state.condition;
   build();
   compute();
   update();
@@ -557,8 +547,8 @@ function create(root, host) {
       play.pause();
       for (const key of Object.keys(state)) state[key] = given[key];
       [surface.value, noise.value] = [state.surface, state.noise];
-      offer(rate, rates, state.rate);
-      offer(condition, conditions, state.condition);
+      rate.value = state.rate;
+      condition.value = state.condition;
       build();
       compute();
       update();
