@@ -22,8 +22,8 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 TOPICS = {
-    "01-ml-foundations": "Learning machines",
-    "02-neuron-perceptron": "Neurons and the perceptron",
+    "01-ml-foundations": "Learning from data",
+    "02-neuron-perceptron": "The perceptron",
     "03-linear-models": "Linear models",
     "04-mlp-capacity": "Multi-layer networks",
     "05-backprop-autodiff": "Backpropagation and automatic differentiation",

@@ -49,6 +49,90 @@ def identity_backward(dout: Tensor, x: Tensor) -> Tensor:
     return dout
 
 
+def heaviside(x: Tensor) -> Tensor:
+    """Unit step: 1 for ``x >= 0``, else 0. Its slope is 0 wherever there is one, so that no gradient passes.
+
+    Args:
+        x: Pre-activations, any shape.
+
+    Returns:
+        Activations 0 or 1 with the dtype of ``x``, the shape of ``x``. Not-a-number stays not-a-number.
+
+    Source: McCulloch and Pitts (1943), A logical calculus of the ideas immanent in nervous activity.
+
+    Chapter: The perceptron (threshold-activations)
+    """
+    # The comparisons cover every number; what is left over is NaN and comes out as it is.
+    return torch.where(x >= 0, 1.0, torch.where(x < 0, 0.0, x))
+
+
+def sign(x: Tensor) -> Tensor:
+    """Sign with two values: +1 for ``x >= 0``, else -1. (``torch.sign`` has a third value, 0 at 0.)
+
+    Args:
+        x: Pre-activations, any shape.
+
+    Returns:
+        Activations -1 or +1 with the dtype of ``x``, the shape of ``x``. Not-a-number stays not-a-number.
+
+    Source: Rosenblatt (1958), The perceptron: a probabilistic model for information storage and organization in the
+    brain.
+
+    Chapter: The perceptron (threshold-activations)
+    """
+    return torch.where(x >= 0, 1.0, torch.where(x < 0, -1.0, x))
+
+
+def _check_bound(bound: float) -> None:
+    if not 0 < bound < float("inf"):
+        raise ValueError(f"bound must be a positive number, got {bound}")
+
+
+def clipped_linear(x: Tensor, bound: float = 1.0) -> Tensor:
+    """Sign with a ramp: ``x / bound`` between ``-bound`` and ``bound``, -1 below and +1 above.
+
+    The slope of the ramp has to be ``1 / bound``, else the function jumps at its ends.
+
+    Args:
+        x: Pre-activations, any shape.
+        bound: Where the ramp ends.
+
+    Returns:
+        Activations from -1 to 1, the shape of ``x``.
+
+    Raises:
+        ValueError: If ``bound`` is not positive.
+
+    Source: Collobert (2004), Large scale machine learning, where it is called hard tanh.
+
+    Chapter: The perceptron (threshold-activations)
+    """
+    _check_bound(bound)
+    return (x / bound).clamp(-1, 1)
+
+
+def clipped_linear_backward(dout: Tensor, x: Tensor, bound: float = 1.0) -> Tensor:
+    """Backward pass of :func:`clipped_linear`: the slope is ``1 / bound`` on the ramp and 0 beside it and at its ends.
+
+    Args:
+        dout: Gradient with respect to the output, the shape of ``x``.
+        x: Pre-activations, any shape.
+        bound: Where the ramp ends.
+
+    Returns:
+        Gradient with respect to ``x``, same shape.
+
+    Raises:
+        ValueError: If ``bound`` is not positive.
+
+    Source: Collobert (2004), Large scale machine learning, where it is called hard tanh.
+
+    Chapter: The perceptron (threshold-activations)
+    """
+    _check_bound(bound)
+    return torch.where(x.abs() < bound, dout / bound, 0.0)
+
+
 def sigmoid(x: Tensor) -> Tensor:
     """Logistic sigmoid ``1 / (1 + exp(-x))``, with values in (0, 1).
 

@@ -224,7 +224,7 @@ def blobs(n: int = 200, noise: float = 0.5, classes: int = 3, seed: int = 0) -> 
     Raises:
         ValueError: if there are fewer points than classes, or fewer than 1 class.
 
-    Chapter: Neurons and the perceptron
+    Chapter: The perceptron
     """
     rng, labels = _start(n, classes, seed)
     angle = 2 * np.pi * labels / classes
@@ -248,12 +248,47 @@ def xor(n: int = 200, noise: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np
     Raises:
         ValueError: if `n` is less than 2.
 
-    Chapter: Neurons and the perceptron
+    Chapter: The perceptron
     """
     rng, labels = _start(n, 2, seed)
     first = rng.choice([-1.0, 1.0], n)
     x = np.stack([first, np.where(labels == 0, first, -first)], axis=1)
     return x + noise * rng.normal(size=x.shape), labels
+
+
+def separable(n: int = 40, margin: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return two classes that a straight line separates, each at least `margin` away from it.
+
+    The line has a random direction and passes within 0.5 of the origin. One point of each class lies at the distance
+    `margin` exactly; the others are uniform in the disk of radius 2, as far as they keep their distance.
+
+    Args:
+        n: number of points; the classes differ by one at most.
+        margin: smallest distance from the line, 0 to 1.
+        seed: of the generator.
+
+    Returns:
+        Points (n, 2), float64; labels (n,), int64, 0 or 1. The points come in random order.
+
+    Raises:
+        ValueError: if `n` is less than 2, or `margin` is not from 0 to 1.
+
+    Chapter: The perceptron (perceptron-convergence)
+    """
+    if not 0 <= margin <= 1:
+        raise ValueError(f"margin must be from 0 to 1, got {margin}.")
+    rng, labels = _start(n, 2, seed)
+    angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(-0.5, 0.5)
+    normal = np.array([np.cos(angle), np.sin(angle)])
+    side = 2 * labels - 1  # -1 or +1
+    nearest = np.zeros(n, dtype=bool)
+    nearest[[np.argmax(labels == 0), np.argmax(labels == 1)]] = True
+    # Distance from the line, towards the side of the class; then a place along the line that keeps inside the disk.
+    room = 2 - side * offset  # how far the disk reaches on this side
+    distance = np.where(nearest, margin, rng.uniform(margin, room))
+    across = offset + side * distance  # signed distance from the origin, along the normal
+    along = rng.uniform(-1, 1, n) * np.sqrt(np.maximum(4 - across**2, 0))
+    return across[:, None] * normal + along[:, None] * [-normal[1], normal[0]], labels
 
 
 def _start(n: int, classes: int, seed: int) -> tuple[np.random.Generator, np.ndarray]:

@@ -20,6 +20,8 @@ ELEMENTWISE = [
     ("elu", (0.7,), lambda x: F.elu(x, 0.7)),
     ("gelu", (), F.gelu),
     ("softplus", (), F.softplus),
+    ("clipped_linear", (), F.hardtanh),
+    ("clipped_linear", (2.5,), lambda x: F.hardtanh(x / 2.5)),
 ]
 ALONG_AXIS = [
     (name, (axis,), lambda x, f=f, axis=axis: f(x, dim=axis))
@@ -54,6 +56,34 @@ def test_conduct(name, extra, oracle, normal, check_conduct, device):
     is_identity = name == "identity"
     check_conduct(lambda x: forward(x, *extra), [x], device, may_return_argument=is_identity)
     check_conduct(lambda dout, x: backward(dout, x, *extra), [dout, x], device, may_return_argument=is_identity)
+
+
+@pytest.mark.parametrize(("name", "below"), [("heaviside", 0.0), ("sign", -1.0)])
+def test_steps(name, below, normal, device, check_conduct):
+    step = getattr(act, name)
+    x = torch.tensor([-math.inf, -1e-300, -0.0, 0.0, 1e-300, math.inf], dtype=torch.float64)
+    assert step(x).tolist() == [below, below, 1, 1, 1, 1]
+    assert step(torch.tensor(math.nan)).isnan(), "not-a-number is not hidden"
+    x = normal(3, 4)
+    expected = torch.heaviside(x, torch.ones_like(x)) * (1 - below) + below
+    assert torch.equal(step(x), expected)
+    check_conduct(step, [x], device)
+    leaf = x.clone().requires_grad_()
+    result = step(leaf)
+    assert not result.requires_grad or not torch.autograd.grad(result.sum(), leaf)[0].any(), "the slope is 0"
+
+
+def test_the_ramp_does_not_jump():
+    for bound in (0.5, 1.0, 2.0):
+        ends = torch.tensor([-bound, bound], dtype=torch.float64)
+        assert act.clipped_linear(ends, bound).tolist() == [-1, 1]
+        torch.testing.assert_close(act.clipped_linear(ends * (1 - 1e-9), bound), ends / bound, rtol=0, atol=1e-8)
+        assert not act.clipped_linear_backward(torch.ones(2), ends, bound).any()
+    for bound in (0.0, -1.0, math.inf, math.nan):
+        for f in (lambda b: act.clipped_linear(torch.ones(1), b),
+                  lambda b: act.clipped_linear_backward(torch.ones(1), torch.ones(1), b)):
+            with pytest.raises(ValueError, match="bound must be"):
+                f(bound)
 
 
 @pytest.mark.parametrize(("name", "slope"), [("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0)])

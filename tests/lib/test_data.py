@@ -17,6 +17,7 @@ import numpy as np
 import pooch
 import pytest
 import requests
+from sklearn.svm import SVC
 
 from neuralnotes import data
 
@@ -62,7 +63,7 @@ def test_photograph_errors():
 
 # --- points in the plane ----------------------------------------------------------------------------------------------
 
-TOYS = [data.moons, data.circles, data.spirals, data.blobs, data.xor]
+TOYS = [data.moons, data.circles, data.spirals, data.blobs, data.xor, data.separable]
 
 
 @pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.__name__)
@@ -104,6 +105,25 @@ def test_toys_without_noise_are_what_they_are_called():
     radius = np.linalg.norm(x, axis=1)
     turned = np.exp(1j * 2 * np.pi * (radius + labels / 2))
     np.testing.assert_allclose(x[:, 0] + 1j * x[:, 1], radius * turned, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.5, 1.0])
+def test_a_line_separates_with_the_margin_asked_for(margin, seed):
+    x, labels = data.separable(60, margin, seed)
+    assert (np.linalg.norm(x, axis=1) <= 2 + 1e-12).all()
+    rng = np.random.default_rng(seed)
+    rng.permutation(60)
+    angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(-0.5, 0.5)  # the line it was made with
+    distance = (2 * labels - 1) * (x @ [np.cos(angle), np.sin(angle)] - offset)
+    np.testing.assert_allclose([distance[labels == 0].min(), distance[labels == 1].min()], margin, atol=1e-12)
+    if margin > 0:
+        machine = SVC(kernel="linear", C=1e6, tol=1e-8).fit(x, labels)
+        assert (machine.predict(x) == labels).all()
+        assert 1 / np.linalg.norm(machine.coef_) >= margin * (1 - 1e-4), "half the widest gap there is"
+    for wrong in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match="margin"):
+            data.separable(margin=wrong)
 
 
 # --- dates ------------------------------------------------------------------------------------------------------------

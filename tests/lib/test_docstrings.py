@@ -12,8 +12,8 @@ import pytest
 import neuralnotes
 
 CHAPTERS = {
-    "Learning machines",
-    "Neurons and the perceptron",
+    "Learning from data",
+    "The perceptron",
     "Linear models",
     "Multi-layer networks",
     "Backpropagation and automatic differentiation",

@@ -34,7 +34,7 @@ class Perceptron(Figure):
 
     Source: Rosenblatt (1958), The perceptron; Novikoff (1962), On convergence proofs for perceptrons.
 
-    Chapter: Neurons and the perceptron
+    Chapter: The perceptron
     """
 
     module = "perceptron"
