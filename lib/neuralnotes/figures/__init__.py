@@ -9,6 +9,7 @@ from importlib import import_module
 
 # module -> class
 FIGURES = {
+    "linear_regression": "LinearRegression",
     "perceptron": "Perceptron",
     "activation": "Activation",
     "backprop_graph": "BackpropGraph",
@@ -17,6 +18,7 @@ FIGURES = {
     "convolution_arithmetic": "ConvolutionArithmetic",
     "receptive_field": "ReceptiveField",
     "attention": "Attention",
+    "feature_lift": "FeatureLift",
 }
 
 
