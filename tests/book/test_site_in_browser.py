@@ -230,6 +230,19 @@ def test_a_copy_button_copies_the_cell(browser, address):
     context.close()
 
 
+def test_indices_in_the_text_are_smaller_than_letters(browser, address):
+    """MathJax measures the font around a formula: what is done to formulas that wait must not mislead it."""
+    page = browser.new_page()
+    page.goto(address + "book/reference/notation.html", wait_until="networkidle")
+    sizes = page.locator("span.math mjx-script mjx-mi").evaluate_all(
+        """(letters) => letters.map((letter) => parseFloat(getComputedStyle(letter).fontSize)
+           / parseFloat(getComputedStyle(letter.closest("mjx-container")).fontSize))"""
+    )
+    assert len(sizes) > 20
+    assert max(sizes) < 0.75
+    page.close()
+
+
 def test_the_formula_menu_comes_when_it_is_asked_for(browser, address):
     context = browser.new_context()
     page = context.new_page()
