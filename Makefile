@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SITE   := _build/html
 CLASS  := _build/class
-SLUGS  := backprop convolution attention
+SLUGS  := perceptron networks backprop convolution attention
 PORT   ?= 8000
 
 # one thread each: the tools below run side by side, and small arrays gain nothing from more

@@ -318,7 +318,7 @@ def margin(x: Tensor, y: Tensor, w: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: If the shapes do not fit, there are no examples, a label is neither -1 nor +1, or ``w`` is zero.
 
-    Source: Novikoff (1962), On convergence proofs for perceptrons.
+    Source: Novikoff (1962), On convergence proofs on perceptrons.
 
     Chapter: The perceptron (hyperplane-distance)
     """
@@ -349,7 +349,7 @@ def novikoff_bound(x: Tensor, y: Tensor, w: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: If the shapes do not fit, there are no examples, or a label is neither -1 nor +1.
 
-    Source: Novikoff (1962), On convergence proofs for perceptrons.
+    Source: Novikoff (1962), On convergence proofs on perceptrons.
 
     Chapter: The perceptron (perceptron-convergence)
     """

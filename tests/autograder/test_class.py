@@ -356,7 +356,7 @@ def test_bad_arguments_write_nothing(case, tmp_path, capsys, solved):
     elif case == "no such student":
         more = ["--student", "bob"]
     elif case == "no such assignment":
-        slug = "perceptron"
+        slug = "alchemy"
     elif case == "jobs":
         more = ["--jobs", "0"]
     elif case == "inside":

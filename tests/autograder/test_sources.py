@@ -70,10 +70,10 @@ def test_what_is_no_assignment(content, tmp_path):
 
 def test_unknown_assignments(tmp_path):
     with pytest.raises(AssignmentError, match="no such assignment.*backprop"):
-        read_source("perceptron")
-    path = write(tmp_path, "# %%\n", "perceptron")
+        read_source("alchemy")
+    path = write(tmp_path, "# %%\n", "alchemy")
     with pytest.raises(AssignmentError, match=f"{path}: no task records"):
-        read_source("perceptron", tmp_path)
+        read_source("alchemy", tmp_path)
 
 
 def test_a_mistake_stops_the_release_before_anything_is_written(tmp_path):
@@ -116,8 +116,8 @@ def test_the_release_command(tmp_path, monkeypatch, capsys):
     assert main(["release", "--check", SLUG]) == 0
     assert main(["release", "--check"]) == 1
     assert "exercises/backprop/backprop.ipynb is out of step" in capsys.readouterr().err
-    assert main(["release", "perceptron"]) == 2
-    assert "perceptron" in capsys.readouterr().err
+    assert main(["release", "alchemy"]) == 2
+    assert "alchemy" in capsys.readouterr().err
 
 
 def test_release_writes_only_what_changed(tmp_path):

@@ -11,8 +11,44 @@ _ANY_SHIFT = "exp(-inf - c) is 0 for every finite c"
 _NOTHING = "a row with nothing to attend to has only zeros to divide"
 _RESHAPE = "the reshape raises ValueError by itself when the heads do not divide the columns"
 _SAME_READING = "not the same function, but it reads the dates alike, and what is read is what is graded"
+_SAME_LENGTH = "strict only checks that both lists have the same length, and they do"
+_PLUS_MINUS_ONE = "the labels are +1 and -1: to divide by them is to multiply"
+_RANDOM_SCALE = "how large to draw the hidden weights is the student's choice: graded is what the network classifies"
+_BOUNDARY_W1 = "w1 = rng.normal(scale=2.0, size=(2, hidden_units)) / spread[:, None]"
+_BOUNDARY_B1 = "b1 = rng.normal(scale=2.0, size=hidden_units) - middle @ w1"
 
 EQUIVALENT: dict[str, dict[str, str]] = {
+    "perceptron_epoch": {
+        "for row, label in zip(x, y, strict=True):  |  True -> False": _SAME_LENGTH,
+        "w = w + rate * label * row  |  rate * label -> rate / label": _PLUS_MINUS_ONE,
+        "b = b + rate * label  |  rate * label -> rate / label": _PLUS_MINUS_ONE,
+    },
+    "novikoff": {"for row, label in zip(rows, y, strict=True):  |  True -> False": _SAME_LENGTH},
+    "delta_rule": {"for row, target in zip(x, t, strict=True):  |  True -> False": _SAME_LENGTH},
+    "train_digits": {
+        # once for the 1, once for the -1
+        "signs = np.where(labels[order] == k, 1, -1)  |  1 -> 2":
+            "one side's corrections are twice as long: a perceptron still, and what it reads is what is graded",
+    },
+    "activation_and_slope": {
+        "sigmoid = np.where(z > 0, 1, small) / (1 + small)  |  z > 0 -> z >= 0": "at z = 0 the small number is 1, too",
+        "return np.where(z > 0, z, 0.01 * z), np.where(z > 0, 1.0, 0.01)  |  z > 0 -> z >= 0":
+            "the value at the kink is 0 from both sides (the same change to the slope costs points)",
+    },
+    "mlp_forward": {"for w, b in zip(weights, biases, strict=True):  |  True -> False": _SAME_LENGTH},
+    "count_parameters": {
+        "weights = sum(inputs * outputs for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True))"
+        "  |  True -> False": _SAME_LENGTH,
+    },
+    "softmax_with_temperature": {
+        "powers = np.where(below == 0, 1.0, 0.0)  |  1.0 -> 2.0": "the division by the sum takes any common factor out",
+    },
+    "train_boundary": {
+        f"{_BOUNDARY_W1}  |  2.0 -> 3.0": _RANDOM_SCALE,
+        f"{_BOUNDARY_W1}  |  2.0 -> 1.0": _RANDOM_SCALE,
+        f"{_BOUNDARY_B1}  |  2.0 -> 3.0": _RANDOM_SCALE,
+        f"{_BOUNDARY_B1}  |  2.0 -> 1.0": _RANDOM_SCALE,
+    },
     "train_classifier": {
         '"w1": rng.normal(size=(inputs, hidden_units)) * np.sqrt(2 / inputs),  |  2 -> 3': _ANY_SCALE,
         '"w1": rng.normal(size=(inputs, hidden_units)) * np.sqrt(2 / inputs),  |  2 -> 1': _ANY_SCALE,

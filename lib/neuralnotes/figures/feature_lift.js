@@ -241,7 +241,7 @@ export function zeroLines(f, n) {
 
 // -------------------------------------------------------------------------------------------------------- drawing
 
-export const SEEDS = { rings: 268, xor: 431, moons: 890 };  // whose points spread evenly
+export const SEEDS = { rings: 268, xor: 431, moons: 890 };  // chosen: points spread evenly, and each feature does what it does on most draws
 export const FEATURES = ["none", "square", "product", "bump", "every"];
 const WIDTHS = [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.4, 2];
 

@@ -32,7 +32,7 @@ class Perceptron(Figure):
         state: ``points`` (rows of x1, x2 and label), ``mistakes`` (how many were made since w = 0), and, where the
             weights are not those of a run over these points, ``weights`` (w1, w2, b).
 
-    Source: Rosenblatt (1958), The perceptron; Novikoff (1962), On convergence proofs for perceptrons.
+    Source: Rosenblatt (1958), The perceptron; Novikoff (1962), On convergence proofs on perceptrons.
 
     Chapter: The perceptron
     """

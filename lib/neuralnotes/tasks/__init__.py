@@ -8,7 +8,7 @@ from .records import Budget, Case, Close, Misconception, Problem, Task
 
 __all__ = ["ASSIGNMENTS", "Budget", "Case", "Close", "Misconception", "Problem", "Task", "assignment", "task"]
 
-ASSIGNMENTS = ("backprop", "convolution", "attention")
+ASSIGNMENTS = ("perceptron", "networks", "backprop", "convolution", "attention")
 
 
 def assignment(slug: str) -> tuple[Task, ...]:

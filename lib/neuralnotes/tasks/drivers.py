@@ -52,3 +52,16 @@ def tensors(function, *arguments, **keywords):
 
     arguments, keywords = exchanged((arguments, keywords), np.ndarray, torch.from_numpy)
     return exchanged(function(*arguments, **keywords), torch.Tensor, lambda tensor: tensor.detach().numpy())
+
+
+def with_activation(function, *arguments, **keywords):
+    """Hand ``function`` an activation function in the place of its name, the one string among the arguments."""
+    functions = {
+        "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+        "square": np.square, "cosine": np.cos,
+    }
+
+    def exchanged(value):
+        return functions[value] if isinstance(value, str) else value
+
+    return function(*map(exchanged, arguments), **{name: exchanged(value) for name, value in keywords.items()})
