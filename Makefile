@@ -16,7 +16,7 @@ PORT   ?= 8000
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course book exercises serve test test-fast lint format mutants bench stills vendor clean
+.PHONY: help setup course book site exercises serve test test-without-site test-fast lint format mutants bench stills vendor clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ course: book  ## the executed site, the exercises, and a graded demonstration cl
 	@echo "site: $(CURDIR)/$(SITE)/index.html   (or: make serve)"
 
 book: exercises  ## build the executed site into _build/html; warnings and failing cells are errors
+	@$(MAKE) --no-print-directory site
+
+site:
 	@# the kernels' note about TCP (they listen on 127.0.0.1 only) would stand here once for every page
 	@# after a failure every page is read again (its results stay cached): a page that was read once warns no more
 	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going -q 2>&1 | { grep -v 'TCP without encryption' || true; } || \
@@ -47,8 +50,13 @@ exercises: $(READY)  ## generate exercises/ from solutions/
 serve: book  ## build, then show the site on http://localhost:8000
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
 
-test: book  ## set up, build the site, then every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: exercises  ## set up, build the site, and every test
+	@# the tests that do not look at the site run beside its build, which is busy with one page at a time
+	@$(MAKE) --no-print-directory -j 2 site test-without-site
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/book
+
+test-without-site:
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/book
 
 test-fast: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

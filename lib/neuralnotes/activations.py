@@ -27,7 +27,7 @@ def identity(x: Tensor) -> Tensor:
 
     Source: Widrow and Hoff (1960), Adaptive switching circuits.
 
-    Chapter: Linear models
+    Chapter: Linear models (linear-regression)
     """
     return x
 
@@ -44,7 +44,7 @@ def identity_backward(dout: Tensor, x: Tensor) -> Tensor:
 
     Source: Widrow and Hoff (1960), Adaptive switching circuits.
 
-    Chapter: Linear models
+    Chapter: Linear models (linear-regression)
     """
     return dout
 

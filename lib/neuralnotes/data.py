@@ -83,7 +83,7 @@ def digits(test_size: int = 360, seed: int = 0) -> Split:
 
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI; as packaged by scikit-learn.
 
-    Chapter: Multi-layer networks
+    Chapter: Learning from data (ai-ml-dl-nesting)
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -174,7 +174,7 @@ def circles(n: int = 200, noise: float = 0.1, ratio: float = 0.5, seed: int = 0)
     Raises:
         ValueError: if `n` is less than 2.
 
-    Chapter: Multi-layer networks
+    Chapter: Learning from data (learned-vs-handcrafted-features)
     """
     rng, labels = _start(n, 2, seed)
     angle = rng.uniform(0, 2 * np.pi, n)
@@ -224,7 +224,7 @@ def blobs(n: int = 200, noise: float = 0.5, classes: int = 3, seed: int = 0) -> 
     Raises:
         ValueError: if there are fewer points than classes, or fewer than 1 class.
 
-    Chapter: The perceptron
+    Chapter: The perceptron (linear-separability)
     """
     rng, labels = _start(n, classes, seed)
     angle = 2 * np.pi * labels / classes
@@ -248,7 +248,7 @@ def xor(n: int = 200, noise: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np
     Raises:
         ValueError: if `n` is less than 2.
 
-    Chapter: The perceptron
+    Chapter: The perceptron (xor-not-separable)
     """
     rng, labels = _start(n, 2, seed)
     first = rng.choice([-1.0, 1.0], n)

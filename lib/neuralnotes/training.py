@@ -179,7 +179,7 @@ def accuracy(outputs: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> float
     Raises:
         ValueError: if the shapes do not fit or there are no examples.
 
-    Chapter: Learning from data
+    Chapter: Learning from data (regression-vs-classification)
     """
     if outputs.ndim not in (1, 2) or outputs.shape[:1] != labels.shape or len(labels) == 0:
         raise ValueError(

@@ -37,7 +37,7 @@ class LinearRegression(Figure):
             since the start, where kind is "all", "one" or "solve" (the least-squares line); and ``line``, the present
             line as slope and height at x = 0.
 
-    Chapter: Linear models
+    Chapter: Linear models (quadratic-error-bowl)
     """
 
     module = "linear_regression"

@@ -49,7 +49,7 @@ class NetworkPlayground(Figure):
             asked about; and after training ``weights`` (float32 in base64), ``losses`` (one byte each on a logarithmic
             axis) and ``stride`` (epochs between two of them).
 
-    Chapter: Multi-layer networks
+    Chapter: Multi-layer networks (network-capacity)
     """
 
     module = "network_playground"

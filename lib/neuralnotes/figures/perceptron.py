@@ -34,7 +34,7 @@ class Perceptron(Figure):
 
     Source: Rosenblatt (1958), The perceptron; Novikoff (1962), On convergence proofs on perceptrons.
 
-    Chapter: The perceptron
+    Chapter: The perceptron (perceptron-learning-rule)
     """
 
     module = "perceptron"
