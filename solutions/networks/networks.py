@@ -17,17 +17,18 @@
 # | task | you write | minutes | points |
 # | --- | --- | --- | --- |
 # | 1 | five activations and their slopes | 20 | 3 |
-# | 2 | the forward pass of a network | 20 | 3 |
+# | 2 | the forward pass of a network | 20 | 2 |
 # | 3 | how many parameters it has | 10 | 1 |
 # | 4 | softmax with a temperature | 20 | 3 |
 # | 5 | one hidden layer through given points | 35 | 4 |
 # | 6 | a deep network that folds a line | 35 | 4 |
 # | 7 | the output layer, by least squares | 35 | 4 |
-# | 8 | milestone: a boundary between spirals | 40 | 4 |
+# | 8 | milestone: a boundary between spirals | 40 | 5 |
 # | 9 | two written answers | 20 | 4 |
 # | | **together** | **235** | **30** |
 #
-# The theory is in the chapter *Multi-layer networks*.
+# The theory is in the chapter *Multi-layer networks*; softmax and least squares are in *Linear models*. What a
+# temperature is, you read here.
 #
 # **How checks work.** Each task ends with a cell that calls `check`. It runs your function on visible cases and prints
 # a table: which went well, and for the others the largest error, its place, both values, and a hint when the mistake is
@@ -90,7 +91,7 @@ plt.show()
 # `z` is an array of any shape. Return two arrays of that shape: the activation of each number, and the derivative of
 # the activation there.
 #
-# | `name` | activation $a = \varphi(z)$ |
+# | `name` | activation $a = \phi(z)$ |
 # | --- | --- |
 # | `"sigmoid"` | $1 / (1 + e^{-z})$ |
 # | `"tanh"` | $\tanh z$ |
@@ -184,21 +185,22 @@ check("activation_and_slope", activation_and_slope)
 #
 # `mlp_forward(x, weights, biases, activation) -> outputs`
 #
-# Difficulty 2 of 5, 20 minutes, 3 points.
+# Difficulty 2 of 5, 20 minutes, 2 points.
 #
-# `x` (N, D) holds N examples. `weights` and `biases` are lists with one entry for each layer: the first weights have
-# the shape (D, H1) and the first biases (H1,), the next ones (H1, H2) and (H2,), and so on. `activation` is a
-# *function*, such as `np.tanh`: it takes an array and acts on each of its elements.
+# `x` (N, D) holds N examples; N may be 0. `weights` and `biases` are lists with one entry for each layer: the first
+# weights have the shape (D, H1) and the first biases (H1,), the next ones (H1, H2) and (H2,), and so on. `activation`
+# is a *function*, such as `np.tanh`: it takes an array and acts on each of its elements.
 #
-# Each layer reads what the layer before it wrote. A hidden layer computes $H' = \varphi(H W + b)$. The last layer is
+# Each layer reads the output of the layer before it. A hidden layer computes $H' = \phi(H W + b)$. The last layer is
 # the output and stays linear: $\hat Y = H W + b$, without the activation.
 #
-# Return a list with what every layer wrote, in order: (N, H1), (N, H2), ..., and last the output of the network. It has
-# as many entries as `weights`. With one entry in `weights` there is no hidden layer.
+# Return a list with the outputs of all layers, in order: (N, H1), (N, H2), ..., and last that of the network. It has as
+# many entries as `weights`. With one entry in `weights` there is no hidden layer.
 #
 # **Example.** `x = [[1, 2]]`, weights `[[1, -1, 0], [0, 1, 2]]` and `[[1], [2], [-1]]`, biases `[0, -2, 1]` and
-# `[0.5]`, and ReLU. The sums of the hidden layer are `[1, -1, 5]`, so it writes `[[1, 0, 5]]`. The output is
-# $1 \cdot 1 + 2 \cdot 0 - 1 \cdot 5 + 0.5 = -3.5$. The result is `[[[1, 0, 5]], [[-3.5]]]`: a list of two arrays.
+# `[0.5]`, and ReLU. The pre-activations of the hidden layer are `[1, -1, 5]`, so its output is `[[1, 0, 5]]`. The
+# network's output is $1 \cdot 1 + 2 \cdot 0 - 1 \cdot 5 + 0.5 = -3.5$. The result is `[[[1, 0, 5]], [[-3.5]]]`, a list
+# of two arrays.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -215,7 +217,7 @@ check("activation_and_slope", activation_and_slope)
 
 # %% nbgrader={"grade_id": "mlp_forward-solution", "solution": true}
 def mlp_forward(x, weights, biases, activation):
-    """What each layer of a multi-layer network writes.
+    """Outputs of all layers of a multi-layer network.
 
     Args:
         x: Examples, (N, D).
@@ -322,8 +324,9 @@ check("count_parameters", count_parameters)
 #
 # Difficulty 2 of 5, 20 minutes, 3 points.
 #
-# A network with K outputs turns them into probabilities of K classes. The temperature $T$ says how sure the answer
-# sounds: along the last axis,
+# A classifier with K outputs, the *logits* $z_1, \ldots, z_K$, turns them into probabilities of K classes by a softmax.
+# A temperature $T$ says how sure the answer sounds. It divides the logits; $T = 1$ is the softmax that you know. Along
+# the last axis,
 #
 # $$p_i = \frac{e^{z_i/T}}{\sum_j e^{z_j/T}}.$$
 #
@@ -410,7 +413,7 @@ check("softmax_with_temperature", softmax_with_temperature)
 #
 # Difficulty 3 of 5, 35 minutes, 4 points.
 #
-# Nothing is trained here: you *build* a network. Given are numbers `knots` (K,) in increasing order and `values` (K,).
+# Nothing is trained here: you *build* a network. Given are numbers `knots` (P,) in increasing order and `values` (P,).
 # Return the parameters of a network with one input, one hidden layer of ReLU units and one output,
 #
 # $$\hat y(x) = b_2 + \sum_{k=1}^{H} w_{2,k} \, \max(0,\; w_{1,k}\, x + b_{1,k}),$$
@@ -418,7 +421,7 @@ check("softmax_with_temperature", softmax_with_temperature)
 # that passes through every point and is a straight line from each point to the next. Before the first point and after
 # the last one it is flat: it stays at the first and at the last value.
 #
-# Shapes: `w1` (1, H), `b1` (H,), `w2` (H, 1), `b2` (1,), ready for `mlp_forward`. H is yours to choose, up to K: one
+# Shapes: `w1` (1, H), `b1` (H,), `w2` (H, 1), `b2` (1,), ready for `mlp_forward`. H is yours to choose, up to P: one
 # unit for each point is enough. What counts is what your network computes, between the points too; there is more than
 # one right answer. There may be as few as one point.
 #
@@ -452,11 +455,11 @@ def interpolate_with_relus(knots, values):
     """Parameters of a one-hidden-layer ReLU network that joins points by straight lines.
 
     Args:
-        knots: Where the points are, (K,), increasing.
-        values: What the network gives there, (K,).
+        knots: Where the points are, (P,), increasing.
+        values: What the network gives there, (P,).
 
     Returns:
-        (w1, b1, w2, b2), of the shapes (1, H), (H,), (H, 1) and (1,), with H at most K. The network is flat before the
+        (w1, b1, w2, b2), of the shapes (1, H), (H,), (H, 1) and (1,), with H at most P. The network is flat before the
         first point and after the last.
 
     >>> w1, b1, w2, b2 = interpolate_with_relus(np.array([0.0, 1.0, 3.0]), np.array([1.0, 3.0, 2.0]))
@@ -465,8 +468,8 @@ def interpolate_with_relus(knots, values):
     array([1. , 2. , 3. , 2.5, 2. ])
     """
     ### BEGIN SOLUTION
-    slopes = np.diff(values) / np.diff(knots)  # (K - 1,), of the pieces between the points
-    changes = np.diff(slopes, prepend=0.0, append=0.0)  # (K,), at the points
+    slopes = np.diff(values) / np.diff(knots)  # (P - 1,), of the pieces between the points
+    changes = np.diff(slopes, prepend=0.0, append=0.0)  # (P,), at the points
     return np.ones((1, len(knots))), -knots, changes[:, None], values[:1].copy()
     ### END SOLUTION
 
@@ -495,43 +498,47 @@ check("interpolate_with_relus", interpolate_with_relus)
 # %% [markdown]
 # ## 6. A deep network that folds a line
 #
-# `sawtooth_network(depth) -> (weights, biases)`
+# `sawtooth_network(depth, tip=0.5) -> (weights, biases)`
 #
 # Difficulty 4 of 5, 35 minutes, 4 points.
 #
-# Again a network to build. A tooth on the interval from 0 to 1 goes up to 1 in the middle and back down:
+# Again a network to build. The chapter folds the interval from 0 to 1 in its middle; you fold it anywhere. A *tent*
+# with its tip at $c$, $0 < c < 1$, goes up from 0 to 1 and back down:
 #
-# $$t(x) = 2x \;\text{ for } x \le \tfrac12, \qquad t(x) = 2 - 2x \;\text{ for } x > \tfrac12.$$
+# $$\tau(x) = \frac{x}{c} \;\text{ for } x \le c, \qquad \tau(x) = \frac{1 - x}{1 - c} \;\text{ for } x > c.$$
 #
-# Put a tooth into a tooth and there are two teeth; once more, and there are four: $t(t(\ldots t(x) \ldots))$ with
-# `depth` times $t$ zigzags up and down in $2^{\text{depth}}$ straight pieces. It folds the interval again and again.
+# Put a tent into a tent and there are two peaks; once more, and there are four: $\tau(\tau(\ldots \tau(x) \ldots))$
+# with `depth` times $\tau$ zigzags up and down in $2^{\text{depth}}$ straight pieces. They are equally long if $c$ is
+# 1/2.
 #
 # Return the lists `weights` and `biases` of a ReLU network that computes this function for $0 \le x \le 1$ (elsewhere
-# it may do anything): one input, exactly `depth` hidden layers with **one or two units each**, and one linear output.
-# So each list has `depth + 1` entries, in the shapes of `mlp_forward`: (inputs, outputs) and (outputs,).
+# it may do anything), with $c$ = `tip`: one input, exactly `depth` hidden layers with **one or two units each**, and
+# one linear output. So each list has `depth + 1` entries, in the shapes of `mlp_forward`: (inputs, outputs) and
+# (outputs,).
 #
 # `depth` 0 is a network without hidden layer that returns $x$ itself. Raise `ValueError` for a negative depth.
 #
-# **Example.** With `depth` 1 the network gives 0, 0.5, 1, 0.5, 0 at $x = 0, \frac14, \frac12, \frac34, 1$. With `depth`
-# 2 it gives 0, 1, 0, 1, 0 at the same places, and its weights have the shapes (1, 2), (2, 2) and (2, 1).
+# **Example.** With `depth` 1 and `tip` 0.25 the network gives 0, 1/2, 1, 2/3, 1/3, 0 at
+# $x = 0, \frac18, \frac14, \frac12, \frac34, 1$. With `depth` 2 and the tip in the middle it gives 0, 1, 0, 1, 0 at
+# $x = 0, \frac14, \frac12, \frac34, 1$, and its weights have the shapes (1, 2), (2, 2) and (2, 1).
 #
 # <details><summary>Hint 1</summary>
 #
-# First `depth` 1. Task 5 tells how to make a tooth of two units that start at 0 and at 1/2; after 1 it need not be
-# flat.
+# First `depth` 1, of two units that start at 0 and at $c$, as in task 5. What is the slope left of the tip, and by how
+# much does it change there? After 1 the curve need not be flat.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# The first hidden layer holds two numbers, and *the output layer of depth 1* reads the tooth off them. In a deeper
-# network both units of the second hidden layer have to read that tooth. So what is in the (2, 2) matrix?
+# The first hidden layer holds two numbers, and *the output layer of depth 1* reads the tent off them. In a deeper
+# network both units of the second hidden layer have to read that tent. So what is in the (2, 2) matrix?
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
-# Let R (2, 1) be the matrix that reads a tooth off a hidden layer, and A (1, 2) the one that hands a number to the two
+# Let R (2, 1) be the matrix that reads a tent off a hidden layer, and A (1, 2) the one that hands a number to the two
 # units of a layer. The network is A, then R times A as often as needed, then R. The biases of all hidden layers are the
 # same.
 #
@@ -539,11 +546,12 @@ check("interpolate_with_relus", interpolate_with_relus)
 
 
 # %% nbgrader={"grade_id": "sawtooth_network-solution", "solution": true}
-def sawtooth_network(depth):
-    """A deep, thin ReLU network that puts a tooth into a tooth, again and again.
+def sawtooth_network(depth, tip=0.5):
+    """A deep, thin ReLU network that puts a tent into a tent, again and again.
 
     Args:
         depth: Number of hidden layers, at least 0.
+        tip: Where the tent has its tip, between 0 and 1.
 
     Returns:
         (weights, biases), lists of depth + 1 arrays each, (inputs, outputs) and (outputs,). No hidden layer has more
@@ -562,25 +570,28 @@ def sawtooth_network(depth):
     ### BEGIN SOLUTION
     if depth < 0:
         raise ValueError(f"a depth is at least 0, not {depth}")
+    up, down = 1 / tip, -1 / (1 - tip)  # slopes left and right of the tip
     hand_on = np.array([[1.0, 1.0]])
     read = np.array([[1.0]])  # off the input: the number itself
     weights, biases = [], []
     for _ in range(depth):
         weights.append(read @ hand_on)
-        biases.append(np.array([0.0, -0.5]))
-        read = np.array([[2.0], [-4.0]])  # off a hidden layer: its tooth
+        biases.append(np.array([0.0, -tip]))
+        read = np.array([[up], [down - up]])  # off a hidden layer: its tent
     return [*weights, read], [*biases, np.array([0.0])]
     ### END SOLUTION
 
 
 # %%
-# Play: how many straight pieces for how many parameters? (This uses your functions of tasks 2 and 3.)
+# Play: how many straight pieces for how many parameters? (This uses your functions of tasks 2 and 3.) Move the
+# tip: what changes, and what does not?
+tip = 0.5
 x = np.linspace(0, 1, 4097)
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.2), sharey=True)
 for ax, depth in zip(axes, (1, 2, 3, 5), strict=True):
-    weights, biases = sawtooth_network(depth)
+    weights, biases = sawtooth_network(depth, tip)
     y = mlp_forward(x[:, None], weights, biases, lambda z: np.maximum(z, 0))[-1][:, 0]
-    pieces = 1 + np.sum(np.abs(np.diff(y, 2)) > 1e-9)
+    pieces = 1 + np.sum(np.diff(np.sign(np.diff(y))) != 0)  # up, down, up, ...
     count = count_parameters([1] + [len(b) for b in biases])
     ax.plot(x, y, color=plots.BLUE, linewidth=1)
     ax.set(title=f"{depth} deep: {count} parameters,\n{pieces} pieces", xlabel="$x$")
@@ -596,15 +607,16 @@ check("sawtooth_network", sawtooth_network)
 #
 # Difficulty 3 of 5, 35 minutes, 4 points.
 #
-# Now a network learns. Its hidden layer is given and stays as it is: $H = \tanh(X W_1 + b_1)$. Only the output layer
-# $\hat Y = H W_2 + b_2$ is free, and in it the error is an ordinary least-squares problem with one lowest point. Return
+# Now a network learns. Its hidden layer is given and stays as it is: $A = \tanh(X W_1 + b_1)$. Only the output layer
+# $\hat Y = A W_2 + b_2$ is free, and in it the error is an ordinary least-squares problem with one lowest point. Return
 # the $W_2$ and $b_2$ that make
 #
 # $$L = \frac{1}{2N} \sum_{i=1}^{N} \sum_{k=1}^{K} (\hat y_{ik} - y_{ik})^2 + \frac{\lambda}{2} \sum W_2^2$$
 #
 # smallest. Shapes: `x` (N, D), `targets` (N, K), `w1` (D, H), `b1` (H,); the result `w2` (H, K), `b2` (K,). $\lambda$
 # is `weight_decay`. The penalty is on the weights, not on the biases. With $\lambda = 0$ the best weights are unique in
-# every case that is graded; with $\lambda > 0$ they always are, also with more hidden units than examples.
+# every case that is graded; with $\lambda > 0$ they always are, also with more hidden units than examples. Solve for
+# the lowest point itself: gradient descent would take very many steps to come as close as the check asks.
 #
 # **Example.** One input, one hidden unit with weight 1 and bias 0, `x = [[-1], [0], [1], [2]]`, and the targets are
 # exactly $1 + 2 \tanh x$. Without weight decay, `w2` is `[[2]]` and `b2` is `[1]`. With $\lambda = 0.1$ the weight
@@ -612,22 +624,22 @@ check("sawtooth_network", sawtooth_network)
 #
 # <details><summary>Hint 1</summary>
 #
-# Put a column of ones beside H: (N, H + 1). Then the biases are one more row of weights, and $\hat Y$ is one product.
+# Put a column of ones beside $A$: (N, H + 1). Then the biases are one more row of weights, and $\hat Y$ is one product.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# Write $\tilde H$ for that wide array, $\tilde W$ for its weights. Where the loss is smallest its gradient is 0:
-# $\frac1N \tilde H^\top (\tilde H \tilde W - Y) + \lambda P \tilde W = 0$. P is diagonal. Which of its entries is not
+# Write $\tilde A$ for that wide array, $\tilde W$ for its weights. Where the loss is smallest its gradient is 0:
+# $\frac1N \tilde A^\top (\tilde A \tilde W - Y) + \lambda P \tilde W = 0$. P is diagonal. Which of its entries is not
 # 1?
 #
 # </details>
 #
 # <details><summary>Hint 3</summary>
 #
-# Sort the equation into $A \tilde W = B$; `np.linalg.solve(A, B)` does the rest, for all columns of B at once. At the
-# end take the rows apart again.
+# Bring all that multiplies $\tilde W$ to one side and the rest to the other: (a square matrix) $\tilde W$ = (a right
+# side). `np.linalg.solve` does the rest, for all columns at once. At the end take the rows apart again.
 #
 # </details>
 
@@ -685,7 +697,7 @@ check("fit_output_layer", fit_output_layer)
 #
 # `train_boundary(x, labels, hidden_units, seed) -> (w1, b1, w2, b2)`
 #
-# Difficulty 4 of 5, 40 minutes, 4 points.
+# Difficulty 4 of 5, 40 minutes, 5 points.
 #
 # `x` (N, 2) holds points of the plane and `labels` (N,) their classes, integers from 0 to K - 1, where K is
 # `labels.max() + 1`. Return a network with one hidden layer of tanh units that tells the classes apart. **This task
@@ -718,7 +730,7 @@ check("fit_output_layer", fit_output_layer)
 # <details><summary>Hint 2</summary>
 #
 # Without weight decay, as many units as points can run through every point, and nothing holds the curve in between.
-# Try 1e-10, 1e-3 and 1 in the last cell below, and look at the fresh points.
+# Try a weight decay of 1e-10, of 1e-3 and of 1, and look at what the last cell below says about fresh points.
 #
 # </details>
 #
@@ -839,22 +851,24 @@ check("train_boundary", train_boundary)
 # spacing of knots is fine enough). 1 point: two of the three: the number of units, finding the weights, new data.*
 
 # %% [markdown]
-# **Question 2.** How many straight pieces has your network of task 6, and how many parameters, for a depth $d \ge 1$?
-# How many hidden units does a ReLU network with *one* hidden layer need at least for the same function, and how many
-# parameters is that? Give the numbers for $d = 10$. Does this show that deep networks are better than wide ones?
+# **Question 2.** Give every hidden layer of task 6 three units in place of two, and let it fold the interval into a
+# zigzag of three straight pieces: up, down, and up again. How many straight pieces has the network with $d \ge 1$ such
+# hidden layers, and how many parameters? How many hidden units does a ReLU network with *one* hidden layer need at
+# least for the same function, and how many parameters is that? Give the numbers for $d = 6$. Does this show that deep
+# networks are better than wide ones?
 
 # %% [markdown] nbgrader={"grade_id": "networks-written-2", "grade": true, "solution": true, "points": 2}
-# **Deep.** $2^d$ pieces. The first hidden layer has 4 parameters, each of the others $4 + 2 = 6$, the output 3:
-# together $4 + 6(d - 1) + 3 = 6d + 1$. For $d = 10$: 1024 pieces from 61 parameters.
+# **Deep.** Each layer makes three pieces of every piece: $3^d$. The first hidden layer has 6 parameters, each of the
+# others $9 + 3 = 12$, the output 4: together $6 + 12(d - 1) + 4 = 12d - 2$. For $d = 6$: 729 pieces from 70 parameters.
 #
 # **Wide.** Each unit of a single hidden layer bends the curve at one place, so H units make at most $H + 1$ pieces. The
-# same function needs at least $2^d - 1$ units, with three parameters each and one bias at the output: at least
-# $3(2^d - 1) + 1$. For $d = 10$: 1023 units and 3070 parameters.
+# same function needs at least $3^d - 1$ units, with three parameters each and one bias at the output: at least
+# $3(3^d - 1) + 1$. For $d = 6$: 728 units and 2185 parameters.
 #
 # **No.** It shows that *there are* functions for which depth saves exponentially many units, here one that repeats
 # itself under folding. It says nothing about the functions that data come from, and nothing about training: these
 # weights were built by hand, and a slightly wrong weight in the first layers ruins the teeth.
 #
-# *Rubric. 1 point: $2^d$ pieces, $6d + 1$ parameters, and at least $2^d - 1$ units (also $2^d$) with about
-# $3 \cdot 2^d$ parameters; a slip in a constant is forgiven. 1 point: one function is no general rule, or the weights
-# were not learned; an unqualified yes earns nothing.*
+# *Rubric. 1 point: $3^d$ pieces, $12d - 2$ parameters, and at least $3^d - 1$ units (also $3^d$) with about $3 \cdot
+# 3^d$ parameters; a slip in a constant is forgiven. 1 point: one function is no general rule, or the weights were not
+# learned; an unqualified yes earns nothing.*

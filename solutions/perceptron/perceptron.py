@@ -215,7 +215,8 @@ check("perceptron_epoch", perceptron_epoch)
 # numbers.
 #
 # - `mistakes`, an int: start with weights and bias 0 and rate 1, and go over the rows in their order, pass after pass,
-#   until a whole pass has no mistake. Count all corrections. The rule is that of task 2.
+#   until a whole pass has no mistake. Count all corrections. The rule is that of task 2. Set no limit to the number of
+#   passes: some problems need more than a thousand.
 # - `bound`: $(R / \gamma)^2$ for the separator that you are given. It plays no part in the learning.
 #
 # If `(w, b)` does not separate the rows, with each of them strictly on its side, raise a `ValueError`. A row *on* the
@@ -311,20 +312,20 @@ check("novikoff", novikoff)
 # %% [markdown]
 # ## 4. The delta rule
 #
-# `delta_rule(x, t, w, rate) -> w`
+# `delta_rule(x, y, w, rate) -> w`
 #
 # Difficulty 2 of 5, 15 minutes, 3 points.
 #
 # Every week you eat at the same café, and every week you get one bill for everything. You know the portions and the
 # total, and want to know the prices. Start with a guess, and let every bill correct it.
 #
-# `x` (N, D) has one row for each week, with the portions of D things; `t` (N,) has the totals in euros; `w` (D,) is the
+# `x` (N, D) has one row for each week, with the portions of D things; `y` (N,) has the totals in euros; `w` (D,) is the
 # guess of the prices; `rate` is $\eta$. Go over the weeks **once, in their order**. Each week predicts its total with
 # the prices of the moment, and moves them by
 #
-# $$w \leftarrow w + \eta\,(t - w \cdot x)\,x.$$
+# $$\hat y = w \cdot x, \qquad w \leftarrow w + \eta\,(y - \hat y)\,x.$$
 #
-# Return the prices after the last week. There is no bias. (It is gradient descent on $\tfrac12 (t - w \cdot x)^2$, one
+# Return the prices after the last week. There is no bias. (It is gradient descent on $\tfrac12 (\hat y - y)^2$, one
 # case at a time.)
 #
 # **Example.** One week with 5 coffees, 2 juices and 3 toasts costs 8.50. The guess is 0.50 for each, so the predicted
@@ -333,7 +334,7 @@ check("novikoff", novikoff)
 #
 # <details><summary>Hint 1</summary>
 #
-# For one week `t[i] - x[i] @ w` is a number, and the step is that number times the row.
+# For one week `y[i] - x[i] @ w` is a number, and the step is that number times the row.
 #
 # </details>
 #
@@ -345,21 +346,21 @@ check("novikoff", novikoff)
 
 
 # %% nbgrader={"grade_id": "delta_rule-solution", "solution": true}
-def delta_rule(x, t, w, rate):
+def delta_rule(x, y, w, rate):
     """Correct weights by the error of one case after the other.
 
     Args:
         x: inputs, (N, D).
-        t: targets, (N,).
+        y: targets, (N,).
         w: weights at the start, (D,).
         rate: learning rate.
 
     Returns:
-        The weights after one pass, (D,). Example: x = [[5, 2, 3]], t = [8.5], w = [0.5, 0.5, 0.5] and rate = 1/35
+        The weights after one pass, (D,). Example: x = [[5, 2, 3]], y = [8.5], w = [0.5, 0.5, 0.5] and rate = 1/35
         give [1.0, 0.7, 0.8].
     """
     ### BEGIN SOLUTION
-    for row, target in zip(x, t, strict=True):
+    for row, target in zip(x, y, strict=True):
         w = w + rate * (target - row @ w) * row
     return w
     ### END SOLUTION
@@ -702,7 +703,7 @@ check("xor_by_hand", xor_by_hand)
 # <details><summary>Hint 2</summary>
 #
 # `np.where(labels == k, 1, -1)` are the labels for the perceptron of class k, `w[:, k]` are its weights. Put the new
-# weights back into their column. An array of integers such as `order` picks rows: `x[order]`.
+# weights back into their column. `order = rng.permutation(len(x))` is a new order, and `x[order]` are the rows in it.
 #
 # </details>
 #

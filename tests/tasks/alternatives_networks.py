@@ -207,38 +207,41 @@ def interpolate_with_few_units(knots, values):
 # ------------------------------------------------------------------------------------------------ sawtooth_network
 
 
-def sawtooth_of_two_slopes(depth):
-    # the tooth as 1 - 2|x - 1/2|, its absolute value made of two units that look both ways
+def sawtooth_of_two_slopes(depth, tip=0.5):
+    # the tent as 1 minus its distance from the top on either side, measured by two units that look both ways
     if depth < 0:
         raise ValueError("negative")
     if depth == 0:
         return [np.eye(1)], [np.zeros(1)]
-    both_ways = np.array([[1.0, -1.0]])
-    weights, biases = [both_ways], [np.array([-0.5, 0.5])]
+    both_ways, offset = np.array([[1 / (1 - tip), -1 / tip]]), np.array([-tip / (1 - tip), 1.0])
+    read = np.array([[-1.0], [-1.0]])
+    weights, biases = [both_ways], [offset]
     for _ in range(depth - 1):
-        weights.append(np.array([[-2.0], [-2.0]]) @ both_ways)
-        biases.append(np.array([0.5, -0.5]))
-    return [*weights, np.array([[-2.0], [-2.0]])], [*biases, np.array([1.0])]
+        weights.append(read @ both_ways)
+        biases.append(both_ways[0] + offset)
+    return [*weights, read], [*biases, np.array([1.0])]
 
 
-def sawtooth_by_concatenation(depth):
+def sawtooth_by_concatenation(depth, tip=0.5):
     if depth < 0:
         raise ValueError(depth)
     if depth == 0:
         return (np.ones((1, 1)),), (np.zeros(1),)
-    middle = np.array([[2.0, 2.0], [-4.0, -4.0]])
+    bend = -1 / (tip * (1 - tip))
+    middle = np.array([[1 / tip, 1 / tip], [bend, bend]])
     weights = [np.ones((1, 2))] + [middle] * (depth - 1) + [middle[:, :1]]
-    return tuple(weights), (np.array([0, -0.5]),) * depth + (np.array([0.0]),)
+    return tuple(weights), (np.array([0, -tip]),) * depth + (np.array([0.0]),)
 
 
-def sawtooth_of_shares(depth):
-    # units that hold 2x and 4x - 2, the output their difference
+def sawtooth_of_shares(depth, tip=0.5):
+    # units that hold x / c and what is too much of it right of the tip, the output their difference
     if depth < 0:
         raise ValueError("a depth cannot be negative")
     weights, biases, read = [], [], np.ones(1)
+    bend = 1 / tip + 1 / (1 - tip)
     for _ in range(depth):
-        weights.append(np.stack([2 * read, 4 * read], axis=1))
-        biases.append(np.array([0.0, -2.0]))
+        weights.append(np.stack([read / tip, bend * read], axis=1))
+        biases.append(np.array([0.0, -bend * tip]))
         read = np.array([1.0, -1.0])
     weights.append(read[:, None])
     biases.append(np.zeros(1))

@@ -131,23 +131,23 @@ def novikoff_of_signed_rows(x, y, w, b):
 # ------------------------------------------------------------------------------------------------------ delta_rule
 
 
-def delta_loops(x, t, w, rate):
+def delta_loops(x, y, w, rate):
     prices = [float(price) for price in w]
-    for i in range(len(t)):
+    for i in range(len(y)):
         predicted = sum(p * q for p, q in zip(prices, x[i], strict=True))
-        prices = [p + rate * (t[i] - predicted) * q for p, q in zip(prices, x[i], strict=True)]
+        prices = [p + rate * (y[i] - predicted) * q for p, q in zip(prices, x[i], strict=True)]
     return np.array(prices)
 
 
-def delta_in_a_copy(x, t, w, rate):
+def delta_in_a_copy(x, y, w, rate):
     new = np.array(w)
-    for row, residual_of in zip(x, t, strict=True):
+    for row, residual_of in zip(x, y, strict=True):
         new -= rate * (np.dot(row, new) - residual_of) * row
     return new
 
 
-def delta_as_matrices(x, t, w, rate):
-    for row, target in zip(x, t, strict=True):
+def delta_as_matrices(x, y, w, rate):
+    for row, target in zip(x, y, strict=True):
         w = (np.eye(len(w)) - rate * np.outer(row, row)) @ w + rate * target * row
     return w
 

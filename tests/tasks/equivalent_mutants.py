@@ -24,7 +24,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "b = b + rate * label  |  rate * label -> rate / label": _PLUS_MINUS_ONE,
     },
     "novikoff": {"for row, label in zip(rows, y, strict=True):  |  True -> False": _SAME_LENGTH},
-    "delta_rule": {"for row, target in zip(x, t, strict=True):  |  True -> False": _SAME_LENGTH},
+    "delta_rule": {"for row, target in zip(x, y, strict=True):  |  True -> False": _SAME_LENGTH},
     "train_digits": {
         # once for the 1, once for the -1
         "signs = np.where(labels[order] == k, 1, -1)  |  1 -> 2":

@@ -126,12 +126,19 @@ def test_the_temperature_oracle_agrees_with_torch_and_has_the_right_limits():
 
 
 @pytest.mark.parametrize("depth", range(7))
-def test_the_zigzag_is_a_tooth_in_a_tooth(depth):
-    expected = networks._sawtooth_oracle(depth)
-    y = expected["x"]
-    for _ in range(depth):
-        y = np.where(y <= 0.5, 2 * y, 2 - 2 * y)
-    np.testing.assert_allclose(expected["y"], y, atol=1e-12)
+def test_the_zigzag_is_right(depth):
+    expected = networks._sawtooth_oracle(depth)  # with the tip in the middle, by remainders
+    if depth:
+        np.testing.assert_allclose(expected["y"], 1 - np.abs(1 - np.mod(2.0**depth * expected["x"], 2.0)), atol=1e-12)
+    for tip in (0.5, 0.3, 0.85):
+        # a corner is what the two branches of the tent send to an older one; between corners the curve is straight
+        corners = np.array([0.0, 1.0])
+        for _ in range(depth):
+            corners = np.sort(np.append(tip * corners, (1 - (1 - tip) * corners)[:-1]))
+        assert len(corners) == 2**depth + 1
+        expected = networks._sawtooth_oracle(depth, tip)
+        np.testing.assert_allclose(
+            expected["y"], np.interp(expected["x"], corners, np.arange(len(corners)) % 2), atol=1e-9)
 
 
 def test_the_fitted_output_layer_is_where_the_gradient_of_the_stated_loss_is_zero():
@@ -307,14 +314,23 @@ def test_no_network_comes_near_a_step_and_any_comes_near_a_smooth_curve(solution
 
 
 def test_the_counts_of_the_deep_and_of_the_wide_network(solution):
-    for depth in (1, 2, 5, 10):
-        weights, biases = solution["sawtooth_network"](depth)
-        assert sum(a.size for a in (*weights, *biases)) == 6 * depth + 1
-        x = np.linspace(0, 1, 2 ** (depth + 2) + 1)
+    hand_on, bias = np.ones((1, 3)), np.array([0.0, -1 / 3, -2 / 3])
+    read = np.array([[3.0], [-6.0], [6.0]])  # up, down, up
+    for depth in (1, 2, 4, 6):
+        weights, biases = [hand_on, *[read @ hand_on] * (depth - 1), read], [bias] * depth + [np.zeros(1)]
+        assert sum(a.size for a in (*weights, *biases)) == 12 * depth - 2
+        x = np.linspace(0, 1, 4 * 3**depth + 1)
         y = networks._relu_network(x, weights, biases)
-        assert 1 + np.sum(np.abs(np.diff(y, 2)) > 1e-9) == 2**depth
-    assert solution["count_parameters"]([1] + [2] * 10 + [1]) == 61
-    assert solution["count_parameters"]([1, 1023, 1]) == 3070
+        assert 1 + np.sum(np.abs(np.diff(y, 2)) > 1e-6) == 3**depth
+    assert solution["count_parameters"]([1] + [3] * 6 + [1]) == 70
+    assert solution["count_parameters"]([1, 728, 1]) == 2185
+    assert "729 pieces from 70 parameters" in text() and "728 units and 2185 parameters" in text()
+
+
+def test_the_example_of_the_tent_with_its_tip_at_a_quarter(solution):
+    weights, biases = solution["sawtooth_network"](1, 0.25)
+    y = networks._relu_network(np.array([0, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1]), weights, biases)
+    np.testing.assert_allclose(y, [0, 1 / 2, 1, 2 / 3, 1 / 3, 0], atol=1e-12)
 
 
 def test_a_slightly_wrong_first_weight_ruins_the_teeth(solution):

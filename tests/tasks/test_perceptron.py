@@ -86,6 +86,8 @@ def test_no_row_of_an_ordinary_problem_is_nearly_on_a_line():
                     w, b = np.zeros(len(w)), 0.0
                 x, w = x.astype(np.float64), np.array(w, dtype=np.float64)
                 scale = 1 + np.abs(x).max(initial=0.0)
+                if not w.any() and b == 0:
+                    scale *= rate  # from 0 the rate is a unit of all sums
                 for _ in range(1 if task is records.EPOCH else 20):
                     for row, sign in zip(x, y, strict=True):
                         z = row @ w + b
@@ -96,9 +98,9 @@ def test_no_row_of_an_ordinary_problem_is_nearly_on_a_line():
 
 def test_the_delta_oracle_agrees_with_the_rule_in_exact_arithmetic():
     for case, expected in float64_cases(records.DELTA):
-        x, t, w, rate = (*case.arguments, *case.keywords.values())
+        x, y, w, rate = (*case.arguments, *case.keywords.values())
         w, rate = [Fraction(float(v)) for v in w], Fraction(float(rate))
-        for row, target in zip(x, t, strict=True):
+        for row, target in zip(x, y, strict=True):
             row = [Fraction(float(v)) for v in row]
             error = Fraction(float(target)) - sum(p * q for p, q in zip(row, w, strict=True))
             w = [p + rate * error * q for p, q in zip(w, row, strict=True)]
@@ -194,12 +196,12 @@ def test_the_worked_examples(solution):
         assert mistakes == 2
         assert bound == pytest.approx(4)
 
-    x, t, guess, rate = records._cafe()
-    prices = solution["delta_rule"](x, t, guess, rate)
+    x, y, guess, rate = records._cafe()
+    prices = solution["delta_rule"](x, y, guess, rate)
     same(x @ guess, 5.0)
     same(prices, [1.0, 0.7, 0.8])
     same(x @ prices, 8.8)
-    same(x @ np.array([0.5, 1.5, 1.0]), t)  # the true prices of the play cell
+    same(x @ np.array([0.5, 1.5, 1.0]), y)  # the true prices of the play cell
 
     e = np.e
     p = e**2 / (1 + e**2)
@@ -238,6 +240,59 @@ def test_the_and_of_the_statement_is_an_and():
     rows = records.parity_oracle(2)["rows"]
     network = np.eye(2), np.array([-1.0, -1.0]), np.ones(2), -2.0
     assert records.threshold_network(rows, network).tolist() == [0, 0, 0, 1]
+
+
+# --- sloppy answers ---------------------------------------------------------------------------------------------------
+
+
+def diagnosis(task, function) -> str:
+    judge = Judge(task)
+    with np.errstate(all="ignore"):
+        return judge.judge(judge.run_here(function)).diagnosis
+
+
+@pytest.mark.parametrize("smallest", [1e-100, 1e-15, 1e-7])
+def test_a_probability_that_is_kept_from_0_is_recognized_whatever_the_bound(smallest):
+    def logistic(x, y, w, b):
+        p = 1 / (1 + np.exp(-(x @ w + b)))
+        kept = np.clip(p, smallest, 1 - 1e-15)
+        loss = -np.mean(y * np.log(kept) + (1 - y) * np.log(1 - kept))
+        return loss, x.T @ (p - y) / len(x), np.mean(p - y)
+
+    def softmax(x, labels, w, b, weight_decay=0.0):
+        z = x @ w + b
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        error = (p - np.eye(len(b))[labels]) / len(x)
+        loss = -np.log(np.maximum(p[np.arange(len(x)), labels], smallest)).mean()
+        return loss + weight_decay / 2 * np.sum(w**2), x.T @ error + weight_decay * w, error.sum(axis=0)
+
+    assert diagnosis(records.LOGISTIC, logistic) == "clipped"
+    assert diagnosis(records.SOFTMAX, softmax) == "clipped"
+
+
+def test_a_loop_with_a_limit_on_its_passes_loses_points():
+    x, y, w, b = records._NEAR
+    *_, mistakes = perceptron_in_fractions(x, y, [0.0], 0.0, passes=1026)
+    assert mistakes == records.novikoff_oracle(x, y, w, b)[0]  # the 1026th pass has the last mistake
+    *_, mistakes = perceptron_in_fractions(x, y, [0.0], 0.0, passes=1025)
+    assert mistakes < records.novikoff_oracle(x, y, w, b)[0]
+
+
+def test_a_tolerance_around_the_line_loses_points():
+    def predict(x, w, b):
+        z = x @ w + b
+        return np.where((z > 0) | np.isclose(z, 0), 1, -1)
+
+    def epoch(x, y, w, b, rate=1.0):
+        mistakes = 0
+        for row, label in zip(x, y, strict=True):
+            if label * (row @ w + b) <= 1e-10:
+                w, b, mistakes = w + rate * label * row, b + rate * label, mistakes + 1
+        return w, b, mistakes
+
+    assert diagnosis(records.PREDICT, predict) == "nudged-sign"
+    assert diagnosis(records.EPOCH, epoch) == "tolerance"
 
 
 # --- XOR --------------------------------------------------------------------------------------------------------------
@@ -288,6 +343,7 @@ def test_a_network_is_judged_by_its_answers(solution):
     assert "w2 should have the shape (2,)" in problem((w1, b1, w2[:, None], b2))
     assert "b2 should be a number" in problem((w1, b1, w2, "-0.5"))
     assert "b2 should be a number" in problem((w1, b1, w2, True))
+    assert "b2 should be a number" in problem((w1, b1, w2, np.array([b2])))
     assert "w1 should be a NumPy array" in problem((w1.tolist(), b1, w2, b2))
     assert "finite" in problem((w1 * np.inf, b1, w2, b2))
     assert "finite" in problem((w1 + 0j, b1, w2, b2))

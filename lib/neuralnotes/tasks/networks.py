@@ -77,6 +77,17 @@ def _activation_right(name, z):
     raise ValueError(name)
 
 
+def _steep_kink(case: Case, value) -> bool:
+    """Whether the values are right and the slope at a kink is 1, in one activation or in both."""
+    name, z = case.arguments
+    if name not in ("relu", "leaky_relu") or not np.any(z == 0) or not isinstance(value, (tuple, list)):
+        return False
+    if len(value) != 2 or any(_wrong_array("a part", part, z.shape) for part in value):
+        return False
+    a, slope = _activation_right(name, z)
+    return np.allclose(value[0], a) and np.allclose(value[1], np.where(z == 0, 1.0, slope))
+
+
 ACTIVATION_AND_SLOPE = Task(
     id="activation_and_slope", points=3, minutes=20, difficulty=2,
     signature="activation_and_slope(name, z) -> (a, slope)",
@@ -92,7 +103,8 @@ ACTIVATION_AND_SLOPE = Task(
                       "You give tanh the slope of the sigmoid. How steep is tanh at 0?"),
         Misconception("kink-is-steep",
                       variant(_activation_right, "np.where(z > 0, 1.0, 0.0)", "np.where(z >= 0, 1.0, 0.0)"),
-                      "At exactly 0 ReLU has no slope of its own. Which of the two sides does the statement choose?"),
+                      "At exactly 0 ReLU and leaky ReLU have no slope of their own. Which of the two sides does the "
+                      "statement choose?", matches=_steep_kink),
         Misconception("relu-slope-is-z", variant(_activation_right, "np.where(z > 0, 1.0, 0.0)", "np.maximum(z, 0)"),
                       "Look at ReLU: you return its value twice. What is the slope of the line a = z?"),
         Misconception("leaky-without-leak",
@@ -112,6 +124,10 @@ ACTIVATION_AND_SLOPE = Task(
                       variant(_activation_right, "np.logaddexp(0, z)", "np.log(1 + np.exp(z))"),
                       "The value of softplus is infinite for a large z, though the right answer is close to z. "
                       "Rewrite the formula so that no large exponential appears."),
+        Misconception("softplus-clipped",
+                      variant(_activation_right, "np.logaddexp(0, z)", "np.log(1 + np.exp(np.clip(z, -500, 500)))"),
+                      "You cut off large numbers before the exponential. Then softplus stops growing, though it should "
+                      "come close to z: rewrite the formula instead."),
         Misconception("tanh-overflows",
                       variant(_activation_right, "np.tanh(z)\n",
                               "(np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z))\n"),
@@ -123,8 +139,9 @@ ACTIVATION_AND_SLOPE = Task(
                       "Your sigmoid of 1000 is nan: infinity divided by infinity. Divide numerator and denominator by "
                       "the same thing, and see which exponential remains."),
         Misconception("unknown-name-passes", variant(_activation_right, "    raise ValueError(name)\n",
-                                                     "    return z, np.ones_like(z)\n"),
-                      "A name that is none of the five should raise ValueError; you return something."),
+                                                     "    return None\n"),
+                      "A name that is none of the five should raise ValueError. Your function goes on to its end and "
+                      "returns None."),
         Misconception("slope-no-float", variant(_activation_right, "np.where(z > 0, 1.0, 0.0)", "z > 0"),
                       "The slopes of your ReLU are right, but not floats: True and False, or integers. float64 in "
                       "gives float64 out."),
@@ -212,7 +229,7 @@ def _forward_right(x, weights, biases, activation):
 
 
 MLP_FORWARD = Task(
-    id="mlp_forward", points=3, minutes=20, difficulty=2,
+    id="mlp_forward", points=2, minutes=20, difficulty=2,
     signature="mlp_forward(x, weights, biases, activation) -> outputs",
     visible=_forward_visible, hidden=_forward_hidden, oracle=_forward_oracle, driver="with_activation",
     misconceptions=(
@@ -221,6 +238,11 @@ MLP_FORWARD = Task(
                       "linear here."),
         Misconception("never-activated", variant(_forward_right, "index < last", "False"),
                       "The activation has no effect on your result: your layers together are one linear map."),
+        Misconception("input-activated",
+                      variant(variant(_forward_right, "        if index < last:\n            h = activation(h)\n", ""),
+                              "h = h @ weights[index]", "h = activation(h) @ weights[index]"),
+                      "The activation comes before the sum in your layers, so the input goes through it, and what a "
+                      "hidden layer returns does not. A layer first sums and then activates."),
         Misconception("only-first-activated", variant(_forward_right, "index < last", "index == 0 < last"),
                       "Networks with one hidden layer are right. In deeper ones only the first hidden layer gets its "
                       "activation."),
@@ -357,6 +379,7 @@ def _temperature_hidden(rng):
         Case("T = 0, ties in one row", (np.array([[2.0, 1.0, 2.0, 2.0], [0.0, 1.0, -1.0, 0.5]]), 0.0), edge=True),
         Case("T = 0, nearly a tie", (np.array([1.0, 1.0 + 1e-12, 0.0]), 0.0), edge=True),
         Case("T = 0, three axes", (rng.normal(size=(2, 2, 3)), 0.0), edge=True),
+        Case("differences as small as the temperature", (np.array([0.0, 1e-8, 3e-8]), 1e-8), edge=True),
         Case("T is infinite", (rng.normal(size=(2, 4)), float("inf")), edge=True),
         Case("a tiny temperature", (np.array([[1000.0, 999.0], [-5.0, 7.0]]), 1e-307), edge=True),
         Case("huge logits, rows far apart", (rng.normal(size=(2, 3)) + np.array([[5000.0], [-5000.0]]), 2.0),
@@ -388,6 +411,15 @@ _ZERO_BRANCH = """    if temperature == 0:
 _QUIET = """    with np.errstate(all="ignore"):
         powers = np.exp((z - top) / temperature)
 """
+
+def _zero_replaced(case: Case, value) -> bool:
+    """Whether T = 0 was taken for some small number: the second largest logit keeps a share, and not an equal one."""
+    z, temperature = (*case.arguments, *case.keywords.values())
+    if temperature != 0 or z.ndim != 1 or _wrong_array("p", value, z.shape):
+        return False
+    second, first = np.argsort(z)[-2:]
+    return bool(z[second] < z[first] and 1e-9 < value[second] < value[first] - 1e-9)
+
 
 SOFTMAX_WITH_TEMPERATURE = Task(
     id="softmax_with_temperature", points=3, minutes=20, difficulty=2,
@@ -436,7 +468,15 @@ SOFTMAX_WITH_TEMPERATURE = Task(
         Misconception("zero-replaced", variant(_temperature_right, _ZERO_BRANCH,
                                                "    temperature = max(temperature, 1e-8)\n" + _QUIET),
                       "You replace T = 0 by a small number. It shows when two logits differ by even less; the limit "
-                      "itself is simple, so return it."),
+                      "itself is simple, so return it.", matches=_zero_replaced),
+        Misconception("small-is-zero", variant(_temperature_right, "temperature == 0", "temperature < 1e-6"),
+                      "You treat small temperatures like 0. A temperature of 1e-8 is not the limit: logits that differ "
+                      "by as little still share."),
+        Misconception("close-is-a-tie",
+                      variant(_temperature_right, "np.where(z == top, 1.0, 0.0)",
+                              "np.where(np.isclose(z, top), 1.0, 0.0)"),
+                      "At T = 0 you count logits that are nearly the largest as ties. The statement says exactly "
+                      "equal."),
         Misconception("zero-is-uniform", variant(_temperature_right, "np.where(z == top, 1.0, 0.0)", "np.ones_like(z)"),
                       "At T = 0 all your shares are equal. That is the other end: equal shares belong to an infinite "
                       "temperature."),
@@ -561,7 +601,7 @@ def _interpolate_visible(rng):
 
 
 def _interpolate_hidden(rng):
-    knots, values = _points(rng, 5)
+    knots, values = _points(rng, 5, -2.0, 1.5)
     wide = np.zeros((2, 2 * len(knots)))
     wide[:, ::2] = knots, values
     return [
@@ -662,6 +702,11 @@ INTERPOLATE_WITH_RELUS = Task(
                                     "slopes, prepend=0.0, append=slopes[-1:]"),
                             "Up to the last point all is right. Behind it your network goes on with the last slope; "
                             "it should stay flat."),
+        _like_interpolation("even-spacing",
+                            variant(_interpolate_right, "/ np.diff(knots)", "/ ((knots[-1] - knots[0]) / "
+                                    "max(len(knots) - 1, 1))"),
+                            "You use one distance for all pieces, as if the knots were evenly spaced. Each piece has "
+                            "its own."),
         _like_interpolation("spacing-ignored", variant(_interpolate_right, " / np.diff(knots)", ""),
                             "You use the differences of the values as slopes. What is the run that belongs to the "
                             "rise?"),
@@ -685,42 +730,54 @@ INTERPOLATE_WITH_RELUS = Task(
 # ------------------------------------------------------------------------------------------------ sawtooth_network
 
 
-def _sawtooth_places(depth: int) -> np.ndarray:
+def _sawtooth_places(depth: int, tip: float = 0.5) -> np.ndarray:
     """Numbers from 0 to 1: corners, middles of pieces, and others."""
-    pieces = 2**depth
-    left, right = np.arange(min(pieces, 512) + 1) / pieces, 1 - np.arange(5) / (2 * pieces)
-    return np.unique(np.concatenate([left, right, np.random.default_rng(depth).uniform(size=50)]))
+    corners = np.array([0.0, 1.0])
+    for _ in range(min(depth, 7)):  # what a tent sends to the corners that are there already
+        corners = np.unique(np.concatenate([tip * corners, 1 - (1 - tip) * corners]))
+    narrow = tip ** max(depth - 7, 0) * np.concatenate([corners, (corners[:-1] + corners[1:]) / 2])
+    return np.unique(np.concatenate([
+        narrow, 1 - (1 - tip) * narrow, np.random.default_rng(max(depth, 0)).uniform(size=50)
+    ]))
 
 
-def _sawtooth_oracle(depth):
-    """The zigzag itself, by remainders: no tooth is put into another."""
+def _sawtooth_oracle(depth, tip=0.5):
+    """Three points and ``np.interp``, applied again and again: no unit and no matrix."""
     if depth < 0:
         raise ValueError("a depth is not negative")
-    x = _sawtooth_places(depth)
-    if depth == 0:
-        return {"x": x, "y": x}
-    return {"x": x, "y": 1 - np.abs(1 - np.mod(2.0**depth * x, 2.0))}
+    x = y = _sawtooth_places(depth, tip)
+    for _ in range(depth):
+        y = np.interp(y, [0.0, tip, 1.0], [0.0, 1.0, 0.0])
+    return {"x": x, "y": y}
 
 
 def _sawtooth_visible(rng):
-    return [Case("depth 1, one tooth", (1,)), Case("depth 2", (2,)), Case("depth 4", (4,)),
-            Case("depth 0, the line itself", (0,), edge=True)]
+    return [
+        Case("depth 1, the tip in the middle", (1,)), Case("depth 1, the tip at 1/4", (1, 0.25)),
+        Case("depth 2, the tip in the middle", (2,)), Case("depth 3, the tip at 0.6", (3, 0.6)),
+        Case("depth 0, the line itself", (0, 0.3), edge=True),
+    ]
 
 
 def _sawtooth_hidden(rng):
-    return [Case("depth 3", (3,)), Case("depth 6", (6,)), Case("depth 10, 1024 pieces", (10,)),
-            Case("depth 16, 65536 pieces", (16,), edge=True), Case("a negative depth", (-1,), edge=True)]
+    return [
+        Case("depth 4, the tip in the middle", (4, 0.5)), Case("depth 6, the tip at 0.45", (6, 0.45)),
+        Case("depth 10, 1024 pieces", (10,)), Case("the tip by its keyword", (5,), {"tip": 0.35}),
+        Case("the tip near the end", (3, 0.98), edge=True), Case("depth 16, 65536 pieces", (16,), edge=True),
+        Case("a negative depth", (-1,), edge=True),
+    ]
 
 
-def _sawtooth_right(depth):
+def _sawtooth_right(depth, tip=0.5):
     if depth < 0:
         raise ValueError("negative depth")
+    up, down = 1 / tip, 1 / (1 - tip)
     weights, biases = [], []
     read = np.ones((1, 1))
     for _ in range(depth):
         weights.append(read @ np.ones((1, 2)))
-        biases.append(np.array([0.0, -0.5]))
-        read = np.array([[2.0], [-4.0]])
+        biases.append(np.array([0.0, -tip]))
+        read = np.array([[up], [-up - down]])
     weights.append(read)
     biases.append(np.zeros(1))
     return weights, biases
@@ -728,14 +785,15 @@ def _sawtooth_right(depth):
 
 def _deep_form(case: Case, value) -> str:
     """What is wrong with the form of a returned deep network, or nothing."""
-    (depth,) = case.arguments
+    depth = case.arguments[0]
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         return f"the result should be (weights, biases), not {describe(value)}"
     for name, arrays in zip(("weights", "biases"), value, strict=True):
         if not isinstance(arrays, (tuple, list)):
             return f"{name} should be a list of arrays, not {describe(arrays)}"
         if len(arrays) != depth + 1:
-            wanted = f"{depth + 1} arrays, for {depth} hidden layers and the output"
+            hidden = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
+            wanted = f"{depth + 1} arrays, for {hidden} and the output" if depth else "1 array, for the output alone"
             return f"{name} should hold {wanted}, not {len(arrays)}"
     inputs = 1
     for index, (w, b) in enumerate(zip(*value, strict=True)):
@@ -753,11 +811,10 @@ def _deep_form(case: Case, value) -> str:
 
 
 def _deep_outputs(case: Case, value) -> np.ndarray | None:
-    (depth,) = case.arguments
-    if depth < 0 or _deep_form(case, value):
+    if case.arguments[0] < 0 or _deep_form(case, value):
         return None
     with np.errstate(all="ignore"):
-        return _relu_network(_sawtooth_places(depth), *value)
+        return _relu_network(_sawtooth_places(*case.arguments, **case.keywords), *value)
 
 
 def _compare_sawtooth(case: Case, expected, got) -> Problem | None:
@@ -767,46 +824,65 @@ def _compare_sawtooth(case: Case, expected, got) -> Problem | None:
     return _wrong_values(_deep_outputs(case, got), expected["x"], expected["y"], 1e-6)
 
 
-def _like_sawtooth(id: str, wrong: Callable, hint: str) -> Misconception:
+def _like_sawtooth(id: str, wrong: Callable, hint: str, tip_matters: bool = False) -> Misconception:
     def truth(case: Case) -> np.ndarray:
-        return _sawtooth_oracle(*case.arguments)["y"]
+        return _sawtooth_oracle(*case.arguments, **case.keywords)["y"]
 
-    return Misconception(id, wrong, hint, matches=_behaves_like(wrong, _deep_outputs, truth))
+    def telling(case: Case) -> bool:
+        tip = (*case.arguments[1:], *case.keywords.values(), 0.5)[0]
+        return tip != 0.5 or not tip_matters
+
+    return Misconception(id, wrong, hint, matches=_behaves_like(wrong, _deep_outputs, truth, telling))
 
 
-def _one_wide_layer(depth):
-    knots = np.arange(2**depth + 1) / 2**depth
-    slopes = 2.0**depth * (-1.0) ** np.arange(2**depth)
+def _one_wide_layer(depth, tip=0.5):
+    knots = np.array([0.0, 1.0])
+    for _ in range(depth):
+        knots = np.concatenate([tip * knots, (1 - (1 - tip) * knots)[-2::-1]])
+    slopes = np.diff(np.arange(len(knots)) % 2.0) / np.diff(knots)
     return [np.ones((1, len(knots) - 1)), np.diff(slopes, prepend=0.0)[:, None]], [-knots[:-1], np.zeros(1)]
 
 
 SAWTOOTH_NETWORK = Task(
     id="sawtooth_network", points=4, minutes=35, difficulty=4,
-    signature="sawtooth_network(depth) -> (weights, biases)",
+    signature="sawtooth_network(depth, tip=0.5) -> (weights, biases)",
     visible=_sawtooth_visible, hidden=_sawtooth_hidden, oracle=_sawtooth_oracle, compare=_compare_sawtooth,
     misconceptions=(
-        _like_sawtooth("never-comes-down", variant(_sawtooth_right, "[-4.0]", "[-2.0]"),
-                       "Your tooth goes up and then stays flat: the second unit has to cancel the rising slope *and* "
-                       "make a falling one."),
-        _like_sawtooth("bend-elsewhere", variant(_sawtooth_right, "[0.0, -0.5]", "[0.0, -1.0]"),
-                       "Your second unit starts at 1. Where is the tip of the tooth?"),
-        _like_sawtooth("bends-mirrored", variant(_sawtooth_right, "[0.0, -0.5]", "[0.0, 0.5]"),
+        _like_sawtooth("tip-in-the-middle",
+                       variant(_sawtooth_right, "    up, down", "    tip = 0.5\n    up, down"),
+                       "Your tent has its tip in the middle, wherever the argument asks for it."),
+        _like_sawtooth("slope-turned-around", variant(_sawtooth_right, "-up - down", "-2 * up"),
+                       "Right of the tip your tent falls as steeply as it rises left of it. That fits a tip in the "
+                       "middle only: how far does it have to fall, and how much room is there?"),
+        _like_sawtooth("slopes-of-the-middle",
+                       variant(_sawtooth_right, "up, down = 1 / tip, 1 / (1 - tip)", "up, down = 2.0, 2.0"),
+                       "Your tip is in the right place, but the slopes are still those of a tip in the middle. How "
+                       "steep is the way from 0 up to 1?"),
+        _like_sawtooth("never-comes-down", variant(_sawtooth_right, "-up - down", "-up"),
+                       "Your tent goes up and then stays flat: the second unit has to cancel the rising slope *and* "
+                       "make a falling one.", tip_matters=True),
+        _like_sawtooth("slope-not-change", variant(_sawtooth_right, "-up - down", "-down"),
+                       "The second unit has the new slope as its weight. It adds to the slope that is there already: "
+                       "by how much does the slope change at the tip?", tip_matters=True),
+        _like_sawtooth("bend-elsewhere", variant(_sawtooth_right, "[0.0, -tip]", "[0.0, -1.0]"),
+                       "Your second unit starts at 1. Where is the tip of the tent?"),
+        _like_sawtooth("bends-mirrored", variant(_sawtooth_right, "[0.0, -tip]", "[0.0, tip]"),
                        "Your second unit is on from the beginning. Where does x + b cross 0?"),
         _like_sawtooth("half-as-high",
-                       variant(_sawtooth_right, "[[2.0], [-4.0]]", "[[1.0], [-2.0]]"),
-                       "Your tooth reaches 1/2 only. The next tooth needs numbers from the whole of [0, 1]."),
+                       variant(_sawtooth_right, "[[up], [-up - down]]", "[[up / 2], [-(up + down) / 2]]"),
+                       "Your tent reaches 1/2 only. The next tent needs numbers from the whole of [0, 1]."),
         Misconception("too-shallow", variant(_sawtooth_right, "range(depth)", "range(depth - 1)"),
-                      "A hidden layer is missing. Each tooth that is put into the next one is a hidden layer of its "
+                      "A hidden layer is missing. Each tent that is put into the next one is a hidden layer of its "
                       "own."),
         Misconception("too-deep", variant(_sawtooth_right, "range(depth)", "range(depth + 1)"),
-                      "There is one hidden layer too many. With depth 1 there is one hidden layer, and one tooth."),
+                      "There is one hidden layer too many. With depth 1 there is one hidden layer, and one tent."),
         Misconception("wide-instead", _one_wide_layer,
                       "The function is right, but you built it of one wide layer. The point is depth: two units a "
                       "layer, each layer folds what the one before it made."),
         Misconception("nothing-between",
                       variant(_sawtooth_right, "read @ np.ones((1, 2))",
                               "np.ones((1, 2)) if len(weights) == 0 else np.eye(2)"),
-                      "The layers pass their two numbers on as they are. A layer of the next tooth needs the *tooth* "
+                      "The layers pass their two numbers on as they are. The layer of the next tent needs the *tent* "
                       "of the one before it: two units, read together."),
     ),
 )
@@ -872,6 +948,36 @@ def _fit_right(x, targets, w1, b1, weight_decay=0.0):
     return w2, b2
 
 
+def _fit_penalty_misplaced(x, targets, w1, b1, weight_decay=0.0):
+    wide = np.hstack([np.ones((len(x), 1)), np.tanh(x @ w1 + b1)])
+    penalty = weight_decay * np.diag(np.append(np.ones(len(b1)), 0.0))
+    both = np.linalg.solve(wide.T @ wide / len(x) + penalty, wide.T @ targets / len(x))
+    return both[1:], both[0]
+
+
+def _close_to(case: Case, value, *suspects: Callable) -> bool:
+    """Whether the result is that of one of these, in a case with weight decay and more examples than parameters."""
+    x, targets, w1, b1 = case.arguments[:4]
+    decay = (*case.arguments[4:], *case.keywords.values(), 0.0)[0]
+    if not decay or len(x) <= len(b1) + 1 or x.dtype != np.float64:
+        return False
+    close = Close(rtol=1e-4, atol=1e-5)
+    return any(close(case, suspect(x, targets, w1, b1, decay), value) is None for suspect in suspects)
+
+
+def _decay_ignored(case: Case, value) -> bool:
+    return _close_to(case, value, lambda x, targets, w1, b1, decay: _fit_oracle(x, targets, w1, b1))
+
+
+def _penalty_misplaced(case: Case, value) -> bool:
+    """The 0 of the penalty is at the other end than the ones, whichever end that is."""
+    def reversed_units(x, targets, w1, b1, decay):
+        w2, b2 = _fit_penalty_misplaced(x, targets, w1[:, ::-1], b1[::-1], decay)
+        return w2[::-1], b2
+
+    return _close_to(case, value, _fit_penalty_misplaced, reversed_units)
+
+
 _CENTERED = """    mean, middle = hidden.mean(axis=0), targets.mean(axis=0)
 """
 
@@ -883,7 +989,7 @@ FIT_OUTPUT_LAYER = Task(
     misconceptions=(
         Misconception("decay-ignored",
                       variant(_fit_right, "weight_decay * np.eye(len(b1))", "1e-12 * np.eye(len(b1))"),
-                      "The weight decay has no effect on your result."),
+                      "The weight decay has no effect on your result.", matches=_decay_ignored),
         Misconception("decay-in-the-sum",
                       variant(variant(_fit_right, "centered.T @ centered / len(x)", "centered.T @ centered"),
                               "(targets - middle) / len(x)", "(targets - middle)"),
@@ -907,6 +1013,14 @@ FIT_OUTPUT_LAYER = Task(
                               "    w2, b2 = both[:-1], both[-1]\n"),
                       "Without weight decay all is right. With it, the bias is pulled toward 0 too; the penalty is on "
                       "the weights only."),
+        Misconception("penalty-at-the-other-end", _fit_penalty_misplaced,
+                      "Without weight decay all is right. With it, one weight goes free and the bias pays in its "
+                      "place: your ones stand at one end of the wide array, and the 0 of the penalty at the other.",
+                      matches=_penalty_misplaced),
+        Misconception("decay-averaged-over-outputs",
+                      variant(_fit_right, "weight_decay * np.eye", "targets.shape[1] * weight_decay * np.eye"),
+                      "With one output all is right. With several your penalty is too strong: the squared errors are "
+                      "summed over the outputs, and averaged over the examples only."),
         Misconception("no-bias",
                       variant(_fit_right, _CENTERED,
                               "    mean, middle = np.zeros(len(b1)), np.zeros(targets.shape[1])\n"),
@@ -1070,6 +1184,18 @@ def _saturated(case: Case, value) -> bool:
     return float(np.median(np.abs(case.arguments[0] @ network[0] + network[1]))) > 5
 
 
+def _wants_standardized(case: Case, value) -> bool:
+    """Whether the network is right if somebody standardizes the points first."""
+    network = _boundary_network(case, value)
+    if isinstance(network, str) or _judged_right(case, network):
+        return False
+    x = case.arguments[0]
+    held_out = _boundary_oracle(*case.arguments)
+    with np.errstate(all="ignore"):
+        places = (held_out["x"] - x.mean(axis=0)) / x.std(axis=0)
+        return boundary_accuracy(places, held_out["labels"], *network) >= REQUIRED_ACCURACY
+
+
 def _overfitted(case: Case, value) -> bool:
     """Whether the network is perfect on its few points and poor on others."""
     network = _boundary_network(case, value)
@@ -1080,7 +1206,7 @@ def _overfitted(case: Case, value) -> bool:
 
 
 TRAIN_BOUNDARY = Task(
-    id="train_boundary", points=4, minutes=40, difficulty=4,
+    id="train_boundary", points=5, minutes=40, difficulty=4,
     signature="train_boundary(x, labels, hidden_units, seed) -> (w1, b1, w2, b2)",
     visible=_boundary_visible, hidden=_boundary_hidden, oracle=_boundary_oracle, compare=_compare_boundary,
     misconceptions=(
@@ -1106,6 +1232,11 @@ TRAIN_BOUNDARY = Task(
                               "2 * rng.normal(size=hidden", "0.01 * rng.normal(size=hidden"),
                       "Your hidden units get numbers close to 0, where tanh is a straight line: the network is hardly "
                       "more than a linear model. How large should the weights be drawn?", matches=_almost_linear),
+        Misconception("standardized-points",
+                      variant(_boundary_right, "    rng = np.random.default_rng(seed)\n",
+                              "    rng = np.random.default_rng(seed)\n    x = (x - x.mean(axis=0)) / x.std(axis=0)\n"),
+                      "Your network is right about standardized points, but it is given the points themselves. Build "
+                      "the shift and the scale into w1 and b1.", matches=_wants_standardized),
         Misconception("units-of-measurement",
                       variant(variant(_boundary_right, "x.std(axis=0)", "np.ones(2)"),
                               "- x.mean(axis=0) @ w1", "- 0.0"),

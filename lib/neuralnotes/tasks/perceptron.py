@@ -46,6 +46,8 @@ def predict_visible(rng):
 def predict_hidden(rng):
     wide = rng.normal(size=(4, 6))
     on_the_line = np.array([[2.0, 1.0], [-2.0, 4.0], [6.0, -2.0], [0.0, 2.5], [10.0, -5.0], [10.0, -4.0]])
+    hair = 2.0**-40  # sums of 4e-12: small, and free of rounding
+    beside = np.array([[2.0, 1.0 - hair], [2.0, 1.0 + hair], [2.0 - hair, 1.0]])
     return [
         Case("20 rows of 2 numbers", (rng.normal(size=(20, 2)), rng.normal(size=2), -0.2)),
         Case("as many rows as inputs", (rng.normal(size=(3, 3)), rng.normal(size=3), 0.5)),
@@ -53,6 +55,7 @@ def predict_hidden(rng):
         Case("the weights as a keyword", (rng.normal(size=(4, 2)),), {"w": rng.normal(size=2), "b": 0.1}),
         Case("rows on the line", (on_the_line, *_LINE)),
         Case("weights of 0", (rng.normal(size=(3, 2)), np.zeros(2), 0.0)),
+        Case("rows a hair beside the line", (beside, *_LINE), edge=True),
         Case("no rows", (np.zeros((0, 3)), rng.normal(size=3), 1.0), edge=True),
         Case("huge numbers", (1e150 * rng.normal(size=(4, 2)), 1e150 * rng.normal(size=2), 1.0), edge=True),
         Case("float32", (on_the_line.astype(np.float32), _LINE[0].astype(np.float32), _LINE[1]), edge=True),
@@ -78,6 +81,10 @@ PREDICT = Task(
                                                 "np.sign(x @ w + b)"),
                       "np.sign returns floats, and it knows three answers: a row on the line gets 0. Labels are "
                       "integers, and there are two."),
+        Misconception("nudged-sign", variant(_predict_right, "np.where(x @ w + b >= 0, 1, -1)",
+                                             "np.sign(x @ w + b + 1e-9).astype(int)"),
+                      "A row that is only just below the line gets +1 in your code. Compare with 0 itself, without a "
+                      "tolerance."),
         Misconception("zero-and-one", variant(_predict_right, "1, -1", "1, 0"),
                       "Your unit answers 1 and 0. The labels of this assignment are +1 and -1."),
         Misconception("booleans", variant(_predict_right, "np.where(x @ w + b >= 0, 1, -1)", "x @ w + b >= 0"),
@@ -167,6 +174,7 @@ def epoch_hidden(rng):
         Case("the opposite of every row's answer", (apart, y, -w, -b)),
         Case("each row twice", (twice, _signs(rng, 3).repeat(2), np.zeros(2), 0.0)),
         Case("one input", _cloud(rng, 6, 1)),
+        Case("a rate of 1e-12, from 0", (*_cloud(rng, 12, 2)[:2], np.zeros(2), 0.0, 1e-12), edge=True),
         Case("one row", (rng.normal(size=(1, 3)), np.array([-1]), np.zeros(3), 0.0), edge=True),
         Case("no rows", (np.zeros((0, 2)), np.zeros(0, dtype=int), rng.normal(size=2), 0.7), edge=True),
         Case("all rows of one class", (rng.normal(size=(5, 2)), np.full(5, -1), np.zeros(2), 0.0), edge=True),
@@ -197,6 +205,9 @@ EPOCH = Task(
         Misconception("line-is-right", variant(_epoch_right, "<= 0", "< 0"),
                       "A row exactly on the line teaches nothing in your code, and with weights of 0 all rows are "
                       "there. On the line counts as a mistake."),
+        Misconception("tolerance", variant(_epoch_right, "<= 0", "<= 1e-9"),
+                      "Ordinary rows are right. With a tiny rate all sums are tiny, and your tolerance takes them for "
+                      "0. Compare with 0 itself."),
         Misconception("updates-always", variant(_epoch_right, "if y[i] * (x[i] @ w + b) <= 0:", "if True:"),
                       "Every row changes your weights. A row that is on its right side should leave them alone."),
         Misconception("updates-when-right", variant(_epoch_right, "<= 0", "> 0"),
@@ -206,6 +217,17 @@ EPOCH = Task(
                               "x[i] @ w + b", "x[i] @ w_0 + b_0"),
                       "All your rows are compared with the weights of the start. A row meets the weights that the "
                       "rows before it have left."),
+        Misconception("labels-turned-twice",
+                      variant(_epoch_right, "    mistakes = 0", "    mistakes, y = 0, 2 * y - 1"),
+                      "Your steps for the two classes differ in length. 2 y - 1 is for labels 0 and 1; here it makes "
+                      "+1 and -3 of +1 and -1."),
+        Misconception("from-zero", variant(_epoch_right, "w = w.copy()", "w, b = np.zeros_like(w), 0.0"),
+                      "You start at 0. The weights and the bias to start with are arguments."),
+        Misconception("until-right", variant(_epoch_right, "if y[i]", "while y[i]"),
+                      "You correct a row again and again until it is right. A pass looks at each row once, and "
+                      "corrects it once at most."),
+        Misconception("decision-without-bias", variant(_epoch_right, "(x[i] @ w + b)", "(x[i] @ w)"),
+                      "The bias is learned, but it plays no part when you decide which rows are mistakes."),
         Misconception("label-forgotten",
                       variant(variant(_epoch_right, "w + rate * y[i] * x[i]", "w + rate * x[i]"),
                               "b + rate * y[i]", "b + rate"),
@@ -286,6 +308,9 @@ def _novikoff_example():
     return np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1, -1]), np.array([1.0, -1.0]), 0.0
 
 
+# numbers without rounding, and so near to each other that it takes 1027 passes
+_NEAR = np.array([[0.0], [2.0**-5]]), np.array([-1, 1]), np.array([64.0]), -1.0
+
 _FAR = np.array([[2.0, 1.0], [3.0, 3.0], [0.0, 1.0], [-2.0, 2.0]]), np.array([1, 1, -1, -1])
 
 
@@ -311,6 +336,7 @@ def novikoff_hidden(rng):
         Case("a separator of great length", (x, y, 1000.0 * w, 1000.0 * b)),
         Case("a separator in which the bias counts most", (*_FAR, np.array([10.0, 1.0]), -10.0)),
         Case("rows far from the origin", (x + 3.0, y, w, float(b - 3.0 * w.sum()))),
+        Case("more than a thousand passes", _NEAR, edge=True),
         Case("one row", (rng.normal(size=(1, 3)) + 1.0, np.array([-1]), np.full(3, 0.1), -9.0), edge=True),
         Case("all rows of one class", (np.abs(rng.normal(size=(6, 2))), np.full(6, 1), np.ones(2), 0.5), edge=True),
         Case("a row on the line of the separator", (*_FAR, np.array([1.0, 0.0]), 0.0), edge=True),
@@ -378,6 +404,17 @@ NOVIKOFF = Task(
         Misconception("one-pass", variant(_novikoff_right, "range(20_000)", "range(1)"),
                       "You count the mistakes of the first pass only. The perceptron has learned when a whole pass "
                       "goes well."),
+        Misconception("gives-up-after-100", variant(_novikoff_right, "range(20_000)", "range(100)"),
+                      "You stop after 100 passes, and there are problems that need more. The theorem promises an end, "
+                      "so the loop needs no limit."),
+        Misconception("gives-up-after-1000", variant(_novikoff_right, "range(20_000)", "range(1000)"),
+                      "You stop after 1000 passes, and there are problems that need more. The theorem promises an "
+                      "end, so the loop needs no limit."),
+        Misconception("own-line",
+                      variant(_novikoff_right, "return mistakes, bound",
+                              "return mistakes, (radius * np.linalg.norm(v) / np.min(y * (rows @ v))) ** 2"),
+                      "The mistakes are right. Your bound is that of the line which the perceptron found; the bound of "
+                      "the separator (w, b) is asked for."),
         Misconception("counts-passes",
                       variant(variant(_novikoff_right, "mistakes + 1, False", "mistakes, False"),
                               "        clean = True", "        clean = True\n        mistakes += 1"),
@@ -403,11 +440,11 @@ NOVIKOFF = Task(
 # ------------------------------------------------------------------------------------------------------ delta_rule
 
 
-def delta_oracle(x, t, w, rate):
+def delta_oracle(x, y, w, rate):
     """Each case is an affine map of the weights; the pass is the product of their matrices."""
     d = len(w)
     total = np.eye(d + 1)
-    for row, target in zip(np.array(x, dtype=np.float64), np.array(t, dtype=np.float64), strict=True):
+    for row, target in zip(np.array(x, dtype=np.float64), np.array(y, dtype=np.float64), strict=True):
         step = np.eye(d + 1)
         step[:d, :d] -= rate * np.outer(row, row)
         step[:d, d] = rate * target * row
@@ -457,44 +494,52 @@ def delta_hidden(rng):
     ]
 
 
-def _delta_right(x, t, w, rate):
+def _delta_right(x, y, w, rate):
     w = w.copy()
     for i in range(len(x)):
-        error = t[i] - x[i] @ w
+        error = y[i] - x[i] @ w
         w = w + rate * error * x[i]
     return w
 
 
 DELTA = Task(
     id="delta_rule", points=3, minutes=15, difficulty=2,
-    signature="delta_rule(x, t, w, rate) -> w",
+    signature="delta_rule(x, y, w, rate) -> w",
     visible=delta_visible, hidden=delta_hidden, oracle=delta_oracle,
     misconceptions=(
         Misconception("old-prices",
                       variant(variant(_delta_right, "    w = w.copy()\n", "    w_0 = w\n"), "x[i] @ w", "x[i] @ w_0"),
                       "All weeks are compared with the first guess. A week meets the prices that the week before it "
                       "has left."),
+        Misconception("price-by-price",
+                      variant(_delta_right, "        error = y[i] - x[i] @ w\n        w = w + rate * error * x[i]",
+                              "        for j in range(len(w)):\n"
+                              "            w[j] += rate * (y[i] - x[i] @ w) * x[i][j]"),
+                      "Within a week you correct one price after the other, and each meets the new prices before it. "
+                      "All prices of a week share the error with which the week began."),
         Misconception("mean-step",
                       variant(_delta_right, "    w = w.copy()\n",
-                              "    return w + rate * x.T @ (t - x @ w) / max(len(x), 1)\n"),
+                              "    return w + rate * x.T @ (y - x @ w) / max(len(x), 1)\n"),
                       "You take one step with the mean over all weeks. The rule goes week by week."),
-        Misconception("wrong-direction", variant(_delta_right, "t[i] - x[i] @ w", "x[i] @ w - t[i]"),
+        Misconception("wrong-direction", variant(_delta_right, "y[i] - x[i] @ w", "x[i] @ w - y[i]"),
                       "Your prices move away from the bill: a total that is too low should raise them."),
         Misconception("input-forgotten", variant(_delta_right, "rate * error * x[i]", "rate * error"),
                       "All prices change by the same amount. What was eaten more often should change more."),
         Misconception("factor-two", variant(_delta_right, "rate * error", "2 * rate * error"),
                       "Your steps are twice as long. The error is *half* the square, so the 2 of its derivative "
                       "cancels."),
-        Misconception("target-instead-of-error", variant(_delta_right, "t[i] - x[i] @ w", "t[i]"),
+        Misconception("target-instead-of-error", variant(_delta_right, "y[i] - x[i] @ w", "y[i]"),
                       "Your step does not depend on what the prices predict. It should end when they fit."),
         Misconception("unit-length", variant(_delta_right, "rate * error * x[i]",
                                              "rate * error * x[i] / max(x[i] @ x[i], 1e-12)"),
                       "Your step is divided by the length of the input. That is another rule, with a rate of its own."),
         Misconception("from-zero", variant(_delta_right, "w = w.copy()", "w = np.zeros_like(w)"),
                       "You start at 0. The first guess is an argument."),
+        Misconception("first-week-only", variant(_delta_right, "range(len(x))", "range(len(x))[:1]"),
+                      "Only the first week has changed your prices. Look where the return stands."),
         Misconception("last-week-only", variant(_delta_right, "range(len(x))", "range(len(x))[-1:]"),
                       "Only the last week has changed your prices."),
-        Misconception("right-or-wrong-only", variant(_delta_right, "t[i] - x[i] @ w", "np.sign(t[i] - x[i] @ w)"),
+        Misconception("right-or-wrong-only", variant(_delta_right, "y[i] - x[i] @ w", "np.sign(y[i] - x[i] @ w)"),
                       "Only the sign of the error enters your step. How far the bill was off counts too."),
         Misconception("guess-written", variant(variant(_delta_right, "    w = w.copy()\n", ""),
                                                "w = w + rate * error * x[i]", "w += rate * error * x[i]"),
@@ -529,7 +574,7 @@ def logistic_visible(rng):
         Case("the example", _logistic_example()),
         Case("6 rows of 3 numbers", _binary(rng, 6, 3)),
         Case("as many rows as inputs", _binary(rng, 4, 4, 2.0)),
-        Case("logits of a thousand",
+        Case(_THOUSAND,
              (np.array([[1.0], [-1.0], [2.0]]), np.array([1, 1, 0]), np.array([1000.0]), 0.0), edge=True),
     ]
 
@@ -570,6 +615,34 @@ def _logistic_right(x, y, w, b):
 
 
 _LOSS = "np.mean(np.logaddexp(0, z) - y * z)"
+_THOUSAND = "logits of a thousand"  # a visible case of two tasks
+
+
+def _parts(case: Case, value: Any) -> list[np.ndarray] | None:
+    """Loss and gradients for huge logits as arrays, when they are numbers of the right shapes."""
+    if case.name != _THOUSAND or not isinstance(value, (tuple, list)) or len(value) != 3:
+        return None
+    parts = [np.asarray(part) for part in value if isinstance(part, (np.ndarray, np.generic, float))]
+    shapes = [(), *(np.shape(parameter) for parameter in case.arguments[2:4])]
+    return parts if [part.shape for part in parts] == shapes and all(p.dtype.kind == "f" for p in parts) else None
+
+
+def _bounded_loss(oracle):
+    def matches(case: Case, value: Any) -> bool:
+        parts = _parts(case, value)
+        if parts is None:
+            return False
+        loss, *gradients = oracle(*case.arguments)
+        close = all(np.allclose(mine, right) for mine, right in zip(parts[1:], gradients, strict=True))
+        return close and bool(3 < parts[0] < 0.3 * loss)
+
+    return matches
+
+
+def _infinity_over_infinity(case: Case, value: Any) -> bool:
+    parts = _parts(case, value)
+    return parts is not None and bool(np.isnan(parts[1]).any())
+
 
 LOGISTIC = Task(
     id="logistic_gradient", points=4, minutes=30, difficulty=3,
@@ -578,16 +651,27 @@ LOGISTIC = Task(
     misconceptions=(
         Misconception("log-of-zero",
                       variant(_logistic_right, _LOSS, "-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))"),
-                      "Ordinary rows are right. For a huge logit the probability rounds to 0 or 1, and then its "
-                      "logarithm is lost. Write the loss with the logit instead."),
+                      "Ordinary rows are right. For a huge logit a probability rounds to 0, or an exponential "
+                      "overflows, and then the logarithm is lost. Write the loss with the logit, and look for a "
+                      "function that takes the logarithm of a sum of exponentials in one go."),
         Misconception("log-of-zero-chosen",
                       variant(_logistic_right, _LOSS, "-np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))"),
-                      "Ordinary rows are right. For a huge logit the probability rounds to 0 or 1, and its logarithm "
-                      "is infinite or 0. Write the loss with the logit instead."),
+                      "Ordinary rows are right. For a huge logit a probability rounds to 0, or an exponential "
+                      "overflows, and the loss is infinite. Write it with the logit, and look for a function that "
+                      "takes the logarithm of a sum of exponentials in one go."),
         Misconception("clipped",
                       variant(_logistic_right, _LOSS, "-np.mean(np.log(np.where(y == 1, p, 1 - p) + 1e-12))"),
-                      "A small number inside the logarithm hides the infinity, but the loss of a row that is "
-                      "hopelessly wrong then stops growing. It should grow with the logit."),
+                      "A bound on the probability, or a small number inside the logarithm, hides the infinity, but "
+                      "the loss of a row that is hopelessly wrong then stops growing. It should grow with the logit.",
+                      matches=_bounded_loss(logistic_oracle)),
+        Misconception("exp-overflows", variant(_logistic_right, _LOSS, "np.mean(np.log(1 + np.exp(z)) - y * z)"),
+                      "The formula is right. For a huge logit e to the z overflows before the logarithm makes it small "
+                      "again. Look for a function that does both in one go."),
+        Misconception("infinity-over-infinity",
+                      variant(_logistic_right, "p = np.exp(-np.logaddexp(0, -z))", "p = np.exp(z) / (1 + np.exp(z))"),
+                      "Your probability of a huge logit is nan: e to the z is infinite, and infinity over infinity is "
+                      "no number. Which form of the sigmoid has an exponential in one place only?",
+                      matches=_infinity_over_infinity),
         Misconception("sum-not-mean",
                       variant(variant(_logistic_right, "np.mean", "np.sum"), "(p - y) / n", "(p - y)"),
                       "Loss and gradients are N times too large: the loss is the mean over the rows."),
@@ -618,6 +702,8 @@ LOGISTIC = Task(
                       "The bias does not enter your probabilities."),
         Misconception("bias-mean-missing", variant(_logistic_right, "dz.sum()", "dz.mean()"),
                       "Loss and dw are right. For db the 1/N is counted twice."),
+        Misconception("bias-not-averaged", variant(_logistic_right, "dz.sum()", "np.sum(p - y)"),
+                      "Loss and dw are right. For db the 1/N is missing."),
         Misconception("bias-gradient-vector", variant(_logistic_right, "dz.sum()", "dz"),
                       "Loss and dw are right. There is one bias for all rows, so db is one number."),
         Misconception("answers-not-probabilities", variant(_logistic_right, "(p - y) / n", "((z >= 0) - y) / n"),
@@ -654,7 +740,7 @@ def softmax_visible(rng):
         Case("6 rows, 3 inputs, 4 classes", _several(rng, 6, 3, 4)),
         Case("with weight decay", (*_several(rng, 5, 2, 3), 0.1)),
         Case("all sizes equal", _several(rng, 3, 3, 3, 2.0)),
-        Case("logits of a thousand", (huge, np.array([1, 0]), np.array([[1000.0, 0.0], [0.0, 1000.0]]), np.zeros(2)),
+        Case(_THOUSAND, (huge, np.array([1, 0]), np.array([[1000.0, 0.0], [0.0, 1000.0]]), np.zeros(2)),
              edge=True),
     ]
 
@@ -707,6 +793,23 @@ SOFTMAX = Task(
                               "np.log(z / z.sum(axis=1, keepdims=True))"),
                       "Ordinary rows are right, but exp overflows for large logits. A softmax does not change when the "
                       "same number is taken from every logit of a row."),
+        Misconception("no-shift-of-logits",
+                      variant(variant(_softmax_right, "    z = z - z.max(axis=1, keepdims=True)\n", ""),
+                              "dz = np.exp(log_p)", "dz = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)"),
+                      "Ordinary rows are right, but exp overflows for large logits. Nothing changes when the same "
+                      "number is taken from every logit of a row, before the exponential."),
+        Misconception("no-shift-in-the-loss",
+                      variant(_softmax_right, "    loss = -log_p[",
+                              "    raw = x @ w + b\n    log_r = raw - np.log(np.exp(raw).sum(axis=1, keepdims=True))\n"
+                              "    loss = -log_r["),
+                      "The gradients are right. In the loss exp overflows for large logits. There, too, you may take "
+                      "the same number from every logit of a row."),
+        Misconception("clipped",
+                      variant(_softmax_right, "    loss = -log_p[",
+                              "    log_c = np.log(np.exp(log_p) + 1e-12)\n    loss = -log_c["),
+                      "A bound on the probability, or a small number inside the logarithm, hides the infinity, but "
+                      "the loss of a hopeless row then stops growing. It should grow with the logits.",
+                      matches=_bounded_loss(softmax_oracle)),
         Misconception("shift-by-one-number", variant(_softmax_right, "z.max(axis=1, keepdims=True)", "z.max()"),
                       "One number is taken from the logits of all rows, so a row of much smaller logits underflows: "
                       "each row has its own maximum."),
@@ -729,6 +832,16 @@ SOFTMAX = Task(
         Misconception("sum-not-mean",
                       variant(variant(_softmax_right, ".mean()", ".sum()"), "    dz = dz / n\n", ""),
                       "Loss and gradients are N times too large: the loss is the mean over the rows."),
+        Misconception("mean-over-classes",
+                      variant(_softmax_right, "-log_p[np.arange(n), labels].mean()",
+                              "-log_p[np.arange(n), labels].sum() / log_p.size"),
+                      "The gradients are right. Your loss is divided by the number of classes, too. The mean is over "
+                      "the rows, and each row has one right class."),
+        Misconception("classes-from-labels",
+                      variant(_softmax_right, "dz[np.arange(n), labels] -= 1",
+                              "dz = dz - np.eye(int(labels.max()) + 1)[labels]"),
+                      "You count the classes from the labels. A class may have no row: how many there are is in the "
+                      "shape of w."),
         Misconception("gradient-not-averaged", variant(_softmax_right, "    dz = dz / n\n", ""),
                       "The loss is a mean over N rows, the gradients are not: where does the 1/N go?"),
         Misconception("probabilities-as-gradient", variant(_softmax_right, "labels] -= 1", "labels] -= 0"),
@@ -752,6 +865,11 @@ SOFTMAX = Task(
                       "cancels."),
         Misconception("decay-not-halved", variant(_softmax_right, "weight_decay / 2 *", "weight_decay *"),
                       "The gradient of the decay is right, but in your loss it is twice too large."),
+        Misconception("decay-averaged",
+                      variant(variant(_softmax_right, "weight_decay / 2 *", "weight_decay / 2 / n *"),
+                              "+ weight_decay * w,", "+ weight_decay / n * w,"),
+                      "Your weight decay is divided by the number of rows. The mean is for the losses of the rows; the "
+                      "penalty stands outside."),
         Misconception("decay-on-biases",
                       variant(variant(_softmax_right, "np.sum(w**2)", "(np.sum(w**2) + np.sum(b**2))"),
                               "dz.sum(axis=0)", "dz.sum(axis=0) + weight_decay * b"),
@@ -790,6 +908,8 @@ def _network_error(value: Any, n: int) -> str:
         if not number and not isinstance(array, np.ndarray):
             return f"{name} should be {'a number' if name == 'b2' else 'a NumPy array'}, not {describe(array)}"
         array = np.asarray(array)
+        if array.shape != shape and name == "b2":
+            return f"b2 should be a number, not an array of the shape {array.shape}"
         if array.shape != shape:
             return f"{name} should have the shape {shape}, not {array.shape}"
         if array.dtype.kind not in "fiu" or not np.all(np.isfinite(array)):
@@ -891,6 +1011,11 @@ XOR = Task(
         Misconception("or", variant(_parity_right, "1.0, -1.0", "1.0, 0.0"),
                       "Your network computes OR. Something has to switch the output off again when one more input "
                       "comes on.", matches=_answers_like(lambda rows: rows.max(axis=1))),
+        Misconception("exactly-one",
+                      variant(_parity_right, "np.where(level % 2 == 1, 1.0, -1.0)",
+                              "np.where(level == 1, 1.0, np.where(level == 2, -1.0, 0.0))"),
+                      "XOR is right. With more inputs your network is on when *exactly one* of them is; three or five "
+                      "are odd, too.", matches=_answers_like(lambda rows: (rows.sum(axis=1) == 1).astype(np.int64))),
         Misconception("and", variant(variant(_parity_right, "np.where(level % 2 == 1, 1.0, -1.0)", "np.ones(n)"),
                                      "b2 = -0.5", "b2 = 0.5 - n"),
                       "Your network computes AND.", matches=_answers_like(lambda rows: rows.min(axis=1))),
@@ -1075,7 +1200,19 @@ def _only_added(case: Case, value: Any) -> bool:
 
 def _bias_left_out(case: Case, value: Any) -> bool:
     weights = _weights(case, value)
-    return weights is not None and bool(weights[0].any()) and not weights[1].any()
+    if weights is None or case.arguments[0].shape[1] == 2:  # the clouds are so balanced that a first step moves no bias
+        return False
+    return bool(weights[0].any()) and not weights[1].any()
+
+
+def _one_step(case: Case, value: Any) -> bool:
+    weights = _weights(case, value)
+    if weights is None or case.arguments[2] != "softmax":
+        return False
+    x, labels, _, _, rate, _ = case.arguments
+    classes = np.arange(int(labels.max()) + 1)
+    error = 1 / len(classes) - (labels[:, None] == classes)
+    return bool(np.allclose(weights[0], -rate / len(x) * x.T @ error))
 
 
 def _ten_classes(case: Case, value: Any) -> bool:
@@ -1100,6 +1237,17 @@ def _in_the_order_of_the_rows(case: Case, value: Any) -> bool:
     return all(np.allclose(a, b) for a, b in zip(weights, mine, strict=True))
 
 
+def _labels_left_behind(case: Case, value: Any) -> bool:
+    weights = _weights(case, value)
+    if weights is None or case.arguments[2] != "perceptron" or len(case.arguments[0]) == 1:
+        return False
+    if digits_accuracy(*case.arguments[:2], *weights) > 0.7:  # spares a training run
+        return False
+    mine = _train_labels_left_behind(*case.arguments)
+    return all(np.allclose(a, b) for a, b in zip(weights, mine, strict=True))
+
+
+_train_labels_left_behind = variant(_train_right, "labels == c", "labels[np.argsort(order)] == c")
 _train_not_shuffled = variant(_train_right, "rng.permutation(len(x))", "range(len(x))")
 
 TRAIN = Task(
@@ -1114,6 +1262,19 @@ TRAIN = Task(
                       variant(variant(_train_right, "w - rate", "w + rate"), "b - rate", "b + rate"),
                       "The softmax classifier gets nearly every row wrong, also of those it has learned from: it "
                       "climbs up its loss.", matches=_wrong_way),
+        Misconception("one-step-only", variant(_train_right, "range(epochs)", "range(1)"),
+                      "Your softmax classifier has made a single step of the `epochs` that are asked for. Look where "
+                      "the return stands.", matches=_one_step),
+        Misconception("labels-left-behind", _train_labels_left_behind,
+                      "Your perceptrons meet the rows in a new order, but the labels in the old one.",
+                      matches=_labels_left_behind),
+        Misconception("softmax-averaged",
+                      variant(variant(_train_right, 'return (w, b) if method == "softmax" else (w_sum',
+                                      "return (w_sum"),
+                              "b = b - rate * error.sum(axis=0)",
+                              "b = b - rate * error.sum(axis=0)\n            w_sum, b_sum = w_sum + w, b_sum + b"),
+                      "Your softmax classifier is the mean over all its steps, and the early ones are poor. The mean "
+                      "is for the perceptrons; of gradient descent the last weights count."),
         Misconception("zero-labels", variant(_train_right, "labels == c, 1, -1", "labels == c, 1, 0"),
                       "No weight of your perceptron ever got smaller. The rows of the other classes should push it "
                       "down: their label is -1, and with 0 their step is 0.", matches=_only_added),
