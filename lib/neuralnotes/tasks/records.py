@@ -177,7 +177,7 @@ class Close:
         if not is_integer:
             said = f"{what} should be an int, not {describe(got)}"
             if isinstance(got, (float, np.floating)):
-                return _problem(f"{said}; integer division (//) keeps an int an int", f"got {float(got)!r}")
+                return _problem(f"{said}; if it comes from a division, // keeps an int an int", f"got {float(got)!r}")
             return _problem(said)
         if int(got) != expected:
             return _problem(f"{what} is a wrong number", f"got {int(got)}, expected {expected}")
