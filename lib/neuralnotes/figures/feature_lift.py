@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .figure import Figure
+from .figure import Figure, labeled_points
 
 PRESETS = ("rings", "xor", "moons")
 FEATURES = ("none", "square", "product", "bump", "every")
@@ -74,14 +74,9 @@ class FeatureLift(Figure):
         if points is not None:
             if preset is not None:
                 raise ValueError("give preset or points, not both")
-            rows = np.array(points, dtype=float)
-            if rows.ndim != 2 or rows.shape[1] != 3 or not 2 <= len(rows) <= _MOST:
-                raise ValueError(f"points must be 2 to {_MOST} rows [x1, x2, label], got the shape {rows.shape}")
-            if not (np.abs(rows[:, :2]) <= _SIDE).all():
-                raise ValueError(f"the coordinates of points must be between -{_SIDE} and {_SIDE}")
-            if set(rows[:, 2]) != {1, -1}:
+            points = labeled_points(points, _SIDE, _MOST)
+            if len({label for *_, label in points}) < 2:
                 raise ValueError("the labels of points, in the third column, must be 1 and -1, both of them there")
-            points = [[x1, x2, int(label)] for x1, x2, label in rows.tolist()]
         super().__init__(preset=preset, points=points, feature=feature, center=center, width=width, turn=turn,
                          tilt=tilt, fresh=fresh)
 

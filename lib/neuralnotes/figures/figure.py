@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
+import numpy as np
 import traitlets
 
 HERE = Path(__file__).parent
@@ -57,6 +59,30 @@ window.module = await import(URL.createObjectURL(source));
 window.shown = window.module.mount(document.getElementById("figure"), {given}, {options});
 </script></body></html>
 """
+
+
+def labeled_points(points: Sequence[Sequence[float]], side: float, most: int) -> list[list[float]]:
+    """Check points of two classes that a page or a notebook gives to a figure.
+
+    Args:
+        points: rows ``[x1, x2, label]``, labels 1 and -1.
+        side: largest absolute value of a coordinate.
+        most: largest number of points; there are at least two.
+
+    Returns:
+        The rows, with whole numbers as labels.
+
+    Raises:
+        ValueError: if they are something else.
+    """
+    rows = np.array(points, dtype=float)
+    if rows.ndim != 2 or rows.shape[1] != 3 or not 2 <= len(rows) <= most:
+        raise ValueError(f"points must be 2 to {most} rows [x1, x2, label], got the shape {rows.shape}")
+    if not (np.abs(rows[:, :2]) <= side).all():
+        raise ValueError(f"the coordinates of points must be between -{side} and {side}")
+    if not np.isin(rows[:, 2], (-1, 1)).all():
+        raise ValueError("the labels of points, in the third column, must be 1 or -1")
+    return [[x1, x2, int(label)] for x1, x2, label in rows.tolist()]
 
 
 class Figure(anywidget.AnyWidget):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .figure import Figure
+from .figure import Figure, labeled_points
 
 PRESETS = ("separable", "close", "xor")
 _SIDE, _MOST = 3, 24
@@ -53,14 +53,7 @@ class Perceptron(Figure):
         if points is not None:
             if preset is not None:
                 raise ValueError("give preset or points, not both")
-            rows = np.array(points, dtype=float)
-            if rows.ndim != 2 or rows.shape[1] != 3 or not 2 <= len(rows) <= _MOST:
-                raise ValueError(f"points must be 2 to {_MOST} rows [x1, x2, label], got the shape {rows.shape}")
-            if not (np.abs(rows[:, :2]) <= _SIDE).all():
-                raise ValueError(f"the coordinates of points must be between -{_SIDE} and {_SIDE}")
-            if not np.isin(rows[:, 2], (-1, 1)).all():
-                raise ValueError("the labels of points, in the third column, must be 1 or -1")
-            points = [[x1, x2, int(label)] for x1, x2, label in rows.tolist()]
+            points = labeled_points(points, _SIDE, _MOST)
         super().__init__(preset=preset, points=points, mistakes=mistakes)
 
     @property
