@@ -251,8 +251,8 @@ def logistic_regression_newton(
 ) -> tuple[Tensor, Tensor]:
     """Logistic regression by Newton's method, from zero: a least-squares problem solved again and again.
 
-    Each step solves for the minimum of the parabola that touches the loss, so that a few steps reach the minimum to the
-    last digit. A full step may overshoot where the loss is flat; it is halved until the loss does not rise.
+    Each step solves for the minimum of the parabola that touches the loss, so that a few steps reach the minimum.
+    A full step may overshoot where the loss is flat; it is halved until the loss falls.
 
     Args:
         x: Inputs, (N, D).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 
@@ -24,16 +22,6 @@ def differences(f, x, h=1e-6):
         step[index] = h
         grad[index] = (f(x + step) - f(x - step)) / (2 * h)
     return grad
-
-
-def test_the_examples_in_the_notebook_are_right(solution):
-    runner = doctest.DocTestRunner()
-    for function in solution.values():
-        tests = doctest.DocTestFinder().find(function, function.__name__, module=False, globs={"np": np, **solution})
-        assert sum(len(test.examples) for test in tests) > 0, f"{function.__name__} has no example"
-        for test in tests:
-            runner.run(test)
-    assert runner.failures == 0
 
 
 def test_the_hand_made_example_of_weight_decay(solution):

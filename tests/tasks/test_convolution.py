@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 import torch
 
-from autograder import assignments
 from neuralnotes.tasks import convolution as records
 from neuralnotes.tasks.judging import Judge
 from tests.tasks.alternatives_convolution import ALTERNATIVES
 
 TASKS = {task.id: task for task in records.TASKS}
 ORACLE = {task.id: task.oracle for task in records.TASKS}
-
-
-def test_the_worked_examples_of_the_docstrings_are_right():
-    functions = assignments.solution_functions("convolution")
-    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
-    for name, function in functions.items():
-        (example,) = finder.find(function, name, globs={"np": np, **functions})
-        assert example.examples, f"{name} has no worked example"
-        assert runner.run(example).failed == 0, name
 
 
 @pytest.mark.parametrize(

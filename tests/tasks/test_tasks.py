@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from collections import OrderedDict, defaultdict, namedtuple
 from importlib import import_module
@@ -42,6 +43,16 @@ def test_the_solution_gets_full_marks(slug, task):
     result = judged(task, assignments.solution_functions(slug)[task.id])
     assert result.verdict == "pass", failures(result)
     assert result.score == result.max_score == task.points
+
+
+@pytest.mark.parametrize("slug", ["networks", "backprop", "convolution"])  # the others give their examples in prose
+def test_the_worked_examples_of_the_docstrings_are_right(slug):
+    functions = assignments.solution_functions(slug)
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
+    for name, function in functions.items():
+        (example,) = finder.find(function, name, module=False, globs={"np": np, **functions})
+        assert example.examples, f"{name} has no worked example"
+        assert runner.run(example).failed == 0, name
 
 
 @every_task
